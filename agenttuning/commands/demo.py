@@ -1,0 +1,80 @@
+"""agenttuning demo: the whole way on a laptop, from a real small model to the report."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from agenttuning import report
+from agenttuning.commands.doctor import native_problem
+from agenttuning.commands.evaluate import show
+from agenttuning.episodes import runner
+from agenttuning.episodes.rooms import all_specs
+from agenttuning.errors import KitError
+from agenttuning.home import runs_dir
+from agenttuning.models.registry import DEFAULT_MODEL, Model, find_model
+
+START_SECONDS = 120
+
+
+@click.command()
+@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Any model of models.toml; the default is started here.")
+@click.option("--port", type=int, help="Port of the model server.")
+def demo(model: str, port: int | None) -> None:
+    """Serve the embedded model, evaluate the smoke split of every task, with oracle and nop, and write the report."""
+    chosen = find_model(model, port=port)
+    began = time.monotonic()
+    skipped: list[str] = []
+    with served(chosen):
+        for spec in all_specs().values():
+            problem = native_problem(spec)
+            if problem:
+                skipped.append(f"{spec.name}: skipped, {problem}")
+                continue
+            for player in (find_model("oracle"), find_model("nop"), chosen):
+                result = runner.run(spec.name, "smoke", player)
+                show(result.scores, result.folder)
+    path = report.build(runs_dir(), runs_dir() / "report")
+    for line in skipped:
+        click.echo(line)
+    click.echo(f"demo: {len(all_specs()) - len(skipped)} of {len(all_specs())} tasks in {time.monotonic() - began:.0f} s")
+    click.echo(f"report: {path}")
+
+
+@contextmanager
+def served(model: Model) -> Iterator[None]:
+    """The model answering at its URL: as it is, or started here (embedded model only) and stopped again."""
+    endpoint = model.endpoints()[0]
+    try:
+        if endpoint.alive():
+            yield
+            return
+        if model.name != DEFAULT_MODEL:
+            model.probe()
+        port = model.urls[0].rsplit(":", 1)[1]
+        command = [sys.executable, "-m", "agenttuning.cli", "serve", "--port", port]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            click.echo(f"starting {model.name} on port {port}", err=True)
+            deadline = time.monotonic() + START_SECONDS
+            while not endpoint.alive():
+                if server.poll() is not None:
+                    raise KitError("the CPU server did not start", f"see why with: make serve-cpu PORT={port}")
+                if time.monotonic() > deadline:
+                    raise KitError(f"the CPU server did not answer within {START_SECONDS} s", f"see why with: make serve-cpu PORT={port}")
+                time.sleep(0.2)
+            yield
+        finally:
+            server.terminate()
+            try:
+                server.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+    finally:
+        endpoint.close()

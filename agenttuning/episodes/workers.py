@@ -1,0 +1,148 @@
+"""Runs many samples at once, in threads or in spawned processes; yields records as they finish."""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+from agenttuning.episodes.playing import Desk
+from agenttuning.episodes.records import make_record
+from agenttuning.episodes.rooms import load_task
+from agenttuning.episodes.session import Cancelled
+from agenttuning.episodes.types import Outcome, Sample, Status, Task
+from agenttuning.models.registry import Model
+
+Job = tuple[int, Sample]
+
+JOIN_SECONDS = 10.0  # how long a stopped run waits for episodes to close their environments
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a worker process needs to build its own desk. Picklable."""
+
+    task: str
+    profile: str
+    options: dict[str, Any]
+    model: Model
+    sampling: str
+    seed: int | None
+    system: str | None
+
+
+def in_threads(desk: Desk, jobs: Sequence[Job], workers: int) -> Generator[dict[str, Any], None, None]:
+    """Records of all jobs in order of completion. Stopping the generator sets desk.stop and joins the threads."""
+    todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    for job in jobs:
+        todo.put(job)
+    done: queue.SimpleQueue[dict[str, Any] | BaseException | None] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            while not desk.stop.is_set():
+                try:
+                    index, sample = todo.get_nowait()
+                except queue.Empty:
+                    break
+                done.put(desk.play(sample, index))
+        except Cancelled:
+            pass
+        except BaseException as error:  # handed to the caller's thread, which knows what to do
+            done.put(error)
+        finally:
+            done.put(None)
+
+    threads = [threading.Thread(target=work, name=f"episode-{i}", daemon=True) for i in range(min(workers, len(jobs)))]
+    for thread in threads:
+        thread.start()
+    running = len(threads)
+    try:
+        while running:
+            item = done.get()
+            if item is None:
+                running -= 1
+            elif isinstance(item, BaseException):
+                raise item
+            else:
+                yield item
+    finally:
+        desk.stop.set()
+        deadline = time.monotonic() + JOIN_SECONDS
+        for thread in threads:  # a thread still waiting for a reply is a daemon and ends with the process
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
+
+
+_desk: Desk | None = None
+
+
+def in_processes(settings: Settings, jobs: Sequence[Job], workers: int) -> Generator[dict[str, Any], None, None]:
+    """Like `in_threads`, for environments that are not thread-safe. A worker that dies costs env_error records only."""
+    context = multiprocessing.get_context("spawn")
+    waiting = list(jobs)
+    lives = 3
+    while waiting:
+        executor = ProcessPoolExecutor(min(workers, len(waiting)), context, _start_worker, (settings,))
+        futures: dict[Future[dict[str, Any]], Job] = {executor.submit(_play, job): job for job in waiting}
+        waiting = []
+        try:
+            while futures:
+                finished, _ = wait(futures, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    job = futures.pop(future)
+                    try:
+                        yield future.result()
+                    except BrokenProcessPool:
+                        waiting.append(job)
+        finally:
+            _stop(executor)
+        if waiting:
+            lives -= 1
+            if lives == 0:
+                yield from (_lost(job) for job in waiting)
+                return
+
+
+def _lost(job: Job) -> dict[str, Any]:
+    index, sample = job
+    outcome = Outcome(Status.ENV_ERROR, None, detail="the worker process died three times")
+    none = {"calls": 0, "retries": 0, "prompt_tokens": 0, "completion_tokens": 0}
+    return make_record(sample, index, outcome, attempts=3, usage=none, seconds={"wall": 0.0, "model": 0.0}, transcript=[])
+
+
+def _stop(executor: ProcessPoolExecutor) -> None:
+    processes = list((getattr(executor, "_processes", None) or {}).values())
+    executor.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        if process.is_alive():
+            os.kill(process.pid, signal.SIGTERM)
+    for process in processes:
+        process.join(timeout=JOIN_SECONDS)
+
+
+def _start_worker(settings: Settings) -> None:
+    global _desk
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `finally` and atexit close the environment
+    task: Task = load_task(settings.task, settings.profile, settings.options)
+    atexit.register(task.close)
+    task.open()
+    _desk = Desk(
+        task, settings.model, sampling=settings.sampling, seed=settings.seed, system=settings.system, stop=threading.Event()
+    )
+
+
+def _play(job: Job) -> dict[str, Any]:
+    assert _desk is not None
+    index, sample = job
+    return _desk.play(sample, index)
