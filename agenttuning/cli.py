@@ -25,6 +25,7 @@ COMMANDS = {
     "report": ("agenttuning.commands.report", "report"),
     "compare": ("agenttuning.commands.report", "compare"),
     "selfcheck": ("agenttuning.commands.selfcheck", "selfcheck"),
+    "system": ("agenttuning.commands.system", "system"),
     "doctor": ("agenttuning.commands.doctor", "doctor"),
     "vectors": ("agenttuning.commands.vectors", "vectors"),
     "demo": ("agenttuning.commands.demo", "demo"),

@@ -97,17 +97,17 @@ def fetch(tasks: tuple[str, ...], folder: str | None) -> None:
         done = ", ".join(f"{number} {how}" for how, number in counts.items())
         click.echo(f"{sum(counts.values())} of {len(items)} ready in {data_dir()} ({done})")
     if failures:
-        _report(failures, len(items), _split(tasks), source)
+        _report(failures, len(items), _split(tasks))
 
 
-def _report(
-    failures: dict[str, list[tuple[str, KitError]]], total: int, tasks: tuple[str, ...], source: Path | None
-) -> None:
+def _report(failures: dict[str, list[tuple[str, KitError]]], total: int, tasks: tuple[str, ...]) -> None:
     """Raises the one error that stands for all failures; several causes are printed line by line first."""
     names = [name for group in failures.values() for name, _ in group]
     errors = [group[0][1] for group in failures.values()]
     if len(errors) == 1 and isinstance(errors[0], fetching.Unreachable):
-        again = f"make data {f'TASKS={chr(34)}{" ".join(tasks)}{chr(34)} ' if tasks else ''}MIRROR=DIR"
+        names_of_tasks = " ".join(tasks)
+        selection = f'TASKS="{names_of_tasks}" ' if tasks else ""
+        again = f"make data {selection}MIRROR=DIR"
         raise KitError(
             f"{errors[0].cause}; not fetched: {', '.join(names)}",
             f"check the network and the proxy, or copy from a local mirror: {again}",

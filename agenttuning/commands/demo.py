@@ -23,7 +23,12 @@ START_SECONDS = 120
 
 
 @click.command()
-@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Any model of models.toml; the default is started here.")
+@click.option(
+    "--model",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    help="Any model of models.toml; the default is started here.",
+)
 @click.option("--port", type=int, help="Port of the model server.")
 def demo(model: str, port: int | None) -> None:
     """Serve the embedded model, evaluate the smoke split of every task, with oracle and nop, and write the report."""
@@ -42,7 +47,9 @@ def demo(model: str, port: int | None) -> None:
     path = report.build(runs_dir(), runs_dir() / "report")
     for line in skipped:
         click.echo(line)
-    click.echo(f"demo: {len(all_specs()) - len(skipped)} of {len(all_specs())} tasks in {time.monotonic() - began:.0f} s")
+    click.echo(
+        f"demo: {len(all_specs()) - len(skipped)} of {len(all_specs())} tasks in {time.monotonic() - began:.0f} s"
+    )
     click.echo(f"report: {path}")
 
 
@@ -64,9 +71,14 @@ def served(model: Model) -> Iterator[None]:
             deadline = time.monotonic() + START_SECONDS
             while not endpoint.alive():
                 if server.poll() is not None:
-                    raise KitError("the CPU server did not start", f"see why with: make serve-cpu PORT={port}")
+                    raise KitError(
+                        "the CPU server did not start", f"see why with: make serve-cpu PORT={port}"
+                    )
                 if time.monotonic() > deadline:
-                    raise KitError(f"the CPU server did not answer within {START_SECONDS} s", f"see why with: make serve-cpu PORT={port}")
+                    raise KitError(
+                        f"the CPU server did not answer within {START_SECONDS} s",
+                        f"see why with: make serve-cpu PORT={port}",
+                    )
                 time.sleep(0.2)
             yield
         finally:

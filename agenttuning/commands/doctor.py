@@ -28,7 +28,9 @@ def doctor() -> None:
     for line in mend:
         click.echo(line)
     served = [name for name in registry.names() if name not in registry.SCRIPTED and _local_and_alive(name)]
-    click.echo(f"models served on this machine: {', '.join(served) or 'none (make serve-cpu starts the embedded one)'}")
+    click.echo(
+        f"models served on this machine: {', '.join(served) or 'none (make serve-cpu starts the embedded one)'}"
+    )
     if broken:
         raise SystemExit(1)
 
@@ -48,8 +50,14 @@ def data_problem(spec: TaskSpec) -> str | None:
     """What the paper's split lacks; None when all is fetched."""
     keys = {key for split in spec.splits.values() if split.get("paper") for key in split.get("files", [])}
     missing = sorted(key for key in keys if not sources.available(key))
-    missing += [f"prompts of {name}" for name in spec.needs.get("prompts", []) if not sources.prompts_available(name)]
-    return f"not fetched: {', '.join(missing)}; run: make data TASKS={spec.name} (MIRROR=DIR takes it from a mirror)" if missing else None
+    missing += [
+        f"prompts of {name}" for name in spec.needs.get("prompts", []) if not sources.prompts_available(name)
+    ]
+    return (
+        f"not fetched: {', '.join(missing)}; run: make data TASKS={spec.name} (MIRROR=DIR takes it from a mirror)"
+        if missing
+        else None
+    )
 
 
 def _word(problem: str | None) -> str:

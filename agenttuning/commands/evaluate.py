@@ -16,17 +16,31 @@ from agenttuning.models import registry
 
 @click.command("eval")
 @click.argument("task")
-@click.option("--model", default=registry.DEFAULT_MODEL, show_default=True, help="Name in models.toml, or oracle, nop.")
-@click.option("--split", help="Split of the task; default: smoke in profile kit, the paper's split in profile paper.")
+@click.option(
+    "--model", default=registry.DEFAULT_MODEL, show_default=True, help="Name in models.toml, or oracle, nop."
+)
+@click.option(
+    "--split", help="Split of the task; default: smoke in profile kit, the paper's split in profile paper."
+)
 @click.option("--profile", type=click.Choice(["paper", "kit"]), default="kit", show_default=True)
-@click.option("--sampling", type=click.Choice(["upstream", "greedy"]), help="Default: upstream in profile paper, greedy in kit.")
+@click.option(
+    "--sampling",
+    type=click.Choice(["upstream", "greedy"]),
+    help="Default: upstream in profile paper, greedy in kit.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples.")
 @click.option("--workers", type=click.IntRange(min=1), help="Episodes at once; default: the task's.")
 @click.option("--seed", type=int, help="Seed of sampled decoding; each seed is a run of its own.")
 @click.option("--system", help="System message for conversations that have none.")
 @click.option("--host", help="Host or URL of the model server instead of 127.0.0.1.")
 @click.option("--port", type=int, help="Port of the (first) model server.")
-@click.option("--replicas", type=click.IntRange(min=1), default=1, show_default=True, help="Servers on consecutive ports.")
+@click.option(
+    "--replicas",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Servers on consecutive ports.",
+)
 @click.option("--runs", type=click.Path(path_type=Path), help="Folder of run folders; default: runs/.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="The task's own options.")
 @click.option("--fresh", is_flag=True, help="Move a finished run of the same kind aside and start anew.")

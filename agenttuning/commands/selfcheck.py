@@ -22,7 +22,9 @@ TOLERANCE = 0.011
 
 @click.command()
 @click.option("--tasks", callback=words, help="Task names; default: all.")
-@click.option("--split", help="One split instead of smoke and, where its data is present, the selfcheck split.")
+@click.option(
+    "--split", help="One split instead of smoke and, where its data is present, the selfcheck split."
+)
 @click.option("--workers", type=click.IntRange(min=1))
 def selfcheck(tasks: list[str], split: str | None, workers: int | None) -> None:
     """Prove each task: oracle = ceiling and nop = floor, sample by sample.
@@ -56,7 +58,9 @@ def _plan(spec: TaskSpec, only: str | None) -> list[tuple[str, str]]:
         missing = [k for k in split.get("files", []) if not sources.available(k)]
         missing += [f"prompts {p}" for p in spec.needs.get("prompts", []) if not sources.prompts_available(p)]
         if missing:
-            click.echo(f"{spec.name}: split {name} is not checked, {', '.join(missing)} not fetched (make data TASKS={spec.name}, or MIRROR=DIR)")
+            click.echo(
+                f"{spec.name}: split {name} is not checked, {', '.join(missing)} not fetched (make data TASKS={spec.name}, or MIRROR=DIR)"
+            )
         else:
             plan.append((name, "paper"))
     return plan
@@ -68,7 +72,13 @@ def _check(spec: TaskSpec, split: str, profile: str, workers: int | None) -> boo
         value: dict[str, Any] = {}
         for player in ("oracle", "nop"):
             result = runner.run(
-                spec.name, split, find_model(player), profile=profile, sampling="greedy", workers=workers, runs=Path(scratch)
+                spec.name,
+                split,
+                find_model(player),
+                profile=profile,
+                sampling="greedy",
+                workers=workers,
+                runs=Path(scratch),
             )
             rewards[player] = result.records
             value[player] = result.scores["value"]

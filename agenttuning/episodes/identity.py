@@ -20,7 +20,14 @@ from agenttuning.models.registry import Model
 
 
 def identity_of(
-    task: Task, split: str, model: Model, info: dict[str, Any], *, sampling: str, seed: int | None, system: str | None
+    task: Task,
+    split: str,
+    model: Model,
+    info: dict[str, Any],
+    *,
+    sampling: str,
+    seed: int | None,
+    system: str | None,
 ) -> dict[str, Any]:
     """All that must be equal for two partial runs to be one run. JSON-serialisable, no times and no hosts."""
     generation = {k: v for k, v in asdict(task.base_generation(sampling)).items() if v not in (None, (), {})}
@@ -64,8 +71,12 @@ def git_commit() -> str | None:
     if given:
         return given
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=home(), capture_output=True, text=True, timeout=5)
-        dirty = subprocess.run(["git", "status", "--porcelain"], cwd=home(), capture_output=True, text=True, timeout=10)
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=home(), capture_output=True, text=True, timeout=5
+        )
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=home(), capture_output=True, text=True, timeout=10
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     if head.returncode != 0:
@@ -74,7 +85,13 @@ def git_commit() -> str | None:
 
 
 def folder_for(
-    runs: Path, model: str, task: Task, split: str, sampling: str, seed: int | None, variant: str | None = None
+    runs: Path,
+    model: str,
+    task: Task,
+    split: str,
+    sampling: str,
+    seed: int | None,
+    variant: str | None = None,
 ) -> Path:
     """runs/MODEL/TASK/SPLIT-PROFILE, with the sampling, seed or variant appended where they are not the defaults."""
     leaf = f"{split}-{task.profile}"
@@ -110,7 +127,10 @@ def claim(folder: Path, identity: dict[str, Any], provenance: dict[str, Any], *,
             history = known.get("provenance", {}).get("resumed", [])
             keep = {k: v for k, v in known["provenance"].items() if k != "resumed"}
             now = {k: provenance[k] for k in ("commit", "host", "started")}
-            write_json(path, {"identity": known["identity"], "provenance": {**keep, "resumed": [*history, now][-20:]}})
+            write_json(
+                path,
+                {"identity": known["identity"], "provenance": {**keep, "resumed": [*history, now][-20:]}},
+            )
             return
     folder.mkdir(parents=True, exist_ok=True)
     write_json(path, {"identity": identity, "provenance": provenance})
@@ -122,7 +142,10 @@ def read_run(folder: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text())
     except FileNotFoundError as error:
-        raise KitError(f"{folder} is not a run folder: it has no run.json", "give a folder below runs/, or move this one away") from error
+        raise KitError(
+            f"{folder} is not a run folder: it has no run.json",
+            "give a folder below runs/, or move this one away",
+        ) from error
     except ValueError as error:
         raise KitError(f"{path} is damaged ({error})", f"move {folder} away and run again") from error
 

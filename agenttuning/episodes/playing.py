@@ -82,7 +82,9 @@ class Desk:
             index,
             outcome,
             attempts=attempt,
-            usage=session.usage() if session else dict.fromkeys(("calls", "retries", "prompt_tokens", "completion_tokens"), 0),
+            usage=session.usage()
+            if session
+            else dict.fromkeys(("calls", "retries", "prompt_tokens", "completion_tokens"), 0),
             seconds={
                 "wall": round(time.perf_counter() - started, 4),
                 "model": round(session.model_seconds, 4) if session else 0.0,
@@ -107,7 +109,9 @@ class Desk:
         except ContextLimit as error:
             outcome = Outcome(Status.CONTEXT_LIMIT, 0.0, detail=error.cause)
         if outcome.reward is None and not outcome.status.infrastructure:
-            raise KitError(f"task {self.task.spec.name} gave sample {sample.id} no reward with status {outcome.status}")
+            raise KitError(
+                f"task {self.task.spec.name} gave sample {sample.id} no reward with status {outcome.status}"
+            )
         return outcome
 
     def _scripted(self, sample: Sample) -> ScriptedEndpoint:

@@ -67,7 +67,9 @@ class Progress:
         mean = f"reward {self._sum / self._scored:.3f}" if self._scored else ""
         return mean + (f", {self._broken} infrastructure failures" if self._broken else "")
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._bar is not None:
             self._bar.stop()
         elif self._show:

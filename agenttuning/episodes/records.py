@@ -66,7 +66,10 @@ def read_records(path: Path) -> list[dict[str, Any]]:
         except ValueError as error:
             if number == len(lines):
                 break
-            raise KitError(f"{path}, line {number} is damaged ({error})", "move that line away; its sample is then run again") from error
+            raise KitError(
+                f"{path}, line {number} is damaged ({error})",
+                "move that line away; its sample is then run again",
+            ) from error
     return found
 
 
@@ -100,12 +103,20 @@ class RecordWriter:
 
     def append(self, record: dict[str, Any]) -> None:
         """Write one record and wait until it is durable. Raises KitError when the disk refuses."""
-        line = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "surrogatepass") + b"\n"
+        line = (
+            json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str).encode(
+                "utf-8", "surrogatepass"
+            )
+            + b"\n"
+        )
         done = threading.Event()
         self._queue.put((line, done))
         done.wait()
         if self._failure is not None:
-            raise KitError(f"cannot write {self._file.name} ({self._failure.strerror})", "free some disk and run the same command again: finished samples are kept")
+            raise KitError(
+                f"cannot write {self._file.name} ({self._failure.strerror})",
+                "free some disk and run the same command again: finished samples are kept",
+            )
 
     def close(self) -> None:
         self._queue.put(None)

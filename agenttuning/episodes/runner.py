@@ -161,13 +161,22 @@ def in_sample_order(path: Path, samples: list[Sample]) -> list[dict[str, Any]]:
 
 
 def _play_all(
-    task: Task, settings: Settings, todo: list[tuple[int, Sample]], workers: int, path: Path, total: int, show: bool
+    task: Task,
+    settings: Settings,
+    todo: list[tuple[int, Sample]],
+    workers: int,
+    path: Path,
+    total: int,
+    show: bool,
 ) -> None:
     stop = threading.Event()
     threaded = task.spec.resources.get("isolation", "threads") == "threads"
     desk: Desk | None = None
     played: Generator[dict[str, Any], None, None] | None = None
-    with _signals(), Progress(f"{settings.model.name} · {task.spec.name}", total, total - len(todo), show) as progress:
+    with (
+        _signals(),
+        Progress(f"{settings.model.name} · {task.spec.name}", total, total - len(todo), show) as progress,
+    ):
         writer = RecordWriter(path)
         try:
             if threaded:
@@ -190,7 +199,10 @@ def _play_all(
                         f"start it again ({settings.model.start}) and repeat the command: finished samples are kept",
                     )
         except KeyboardInterrupt:
-            raise Interrupted(f"stopped after {progress.done} of {total} samples", "repeat the command to go on: finished samples are kept") from None
+            raise Interrupted(
+                f"stopped after {progress.done} of {total} samples",
+                "repeat the command to go on: finished samples are kept",
+            ) from None
         finally:
             stop.set()
             if played is not None:
@@ -209,7 +221,9 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise KitError(f"another process is writing to {folder}", "wait for it, or use another --runs folder") from error
+            raise KitError(
+                f"another process is writing to {folder}", "wait for it, or use another --runs folder"
+            ) from error
         yield
 
 

@@ -89,7 +89,9 @@ class Session:
             "completion_tokens": self.completion_tokens,
         }
 
-    def _ask(self, call: Callable[[Generation], Reply], changes: dict[str, Any], notes: dict[str, Any]) -> str:
+    def _ask(
+        self, call: Callable[[Generation], Reply], changes: dict[str, Any], notes: dict[str, Any]
+    ) -> str:
         if self._stop is not None and self._stop.is_set():
             raise Cancelled
         generation = self.generation.but(**changes) if changes else self.generation

@@ -74,17 +74,23 @@ def run_file(path: Path, handlers: dict[str, Adapter]) -> list[CaseResult]:
         cases = json.loads(path.read_text())
         named = [(c["case"], c["function"], c) for c in cases]
     except (ValueError, KeyError, TypeError) as error:
-        raise KitError(f"{path} is not a list of {{case, function, input, upstream_output}} ({error})") from error
+        raise KitError(
+            f"{path} is not a list of {{case, function, input, upstream_output}} ({error})"
+        ) from error
     results = []
     context = [c for _, function, c in named if function in CONTEXT_FUNCTIONS]
     for case, function, whole in named:
         if function in CONTEXT_FUNCTIONS:
             continue
-        results.append(_run_case(path.stem, str(case), function, {**whole, "_context": context}, handlers.get(function)))
+        results.append(
+            _run_case(path.stem, str(case), function, {**whole, "_context": context}, handlers.get(function))
+        )
     return results
 
 
-def _run_case(page: str, case: str, function: str, whole: dict[str, Any], adapter: Adapter | None) -> CaseResult:
+def _run_case(
+    page: str, case: str, function: str, whole: dict[str, Any], adapter: Adapter | None
+) -> CaseResult:
     if adapter is None:
         return CaseResult(page, case, function, "unhandled", "no adapter")
     try:
@@ -101,7 +107,9 @@ def _run_case(page: str, case: str, function: str, whole: dict[str, Any], adapte
         ok, shown = same(ours, whole["upstream_output"]), ours
     if ok:
         return CaseResult(page, case, function, "passed")
-    return CaseResult(page, case, function, "failed", f"ours {_short(shown)} upstream {_short(whole['upstream_output'])}")
+    return CaseResult(
+        page, case, function, "failed", f"ours {_short(shown)} upstream {_short(whole['upstream_output'])}"
+    )
 
 
 def same(ours: Any, theirs: Any) -> bool:
@@ -109,7 +117,9 @@ def same(ours: Any, theirs: Any) -> bool:
     if isinstance(ours, bool) or isinstance(theirs, bool):
         return ours is theirs
     if isinstance(ours, (int, float)) and isinstance(theirs, (int, float)):
-        return ours == theirs or math.isclose(ours, theirs, rel_tol=1e-9) or (ours != ours and theirs != theirs)
+        return (
+            ours == theirs or math.isclose(ours, theirs, rel_tol=1e-9) or (ours != ours and theirs != theirs)
+        )
     if isinstance(ours, dict) and isinstance(theirs, dict):
         mine = {str(k): v for k, v in ours.items()}
         return mine.keys() == theirs.keys() and all(same(v, theirs[k]) for k, v in mine.items())

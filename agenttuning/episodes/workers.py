@@ -63,7 +63,10 @@ def in_threads(desk: Desk, jobs: Sequence[Job], workers: int) -> Generator[dict[
         finally:
             done.put(None)
 
-    threads = [threading.Thread(target=work, name=f"episode-{i}", daemon=True) for i in range(min(workers, len(jobs)))]
+    threads = [
+        threading.Thread(target=work, name=f"episode-{i}", daemon=True)
+        for i in range(min(workers, len(jobs)))
+    ]
     for thread in threads:
         thread.start()
     running = len(threads)
@@ -86,7 +89,9 @@ def in_threads(desk: Desk, jobs: Sequence[Job], workers: int) -> Generator[dict[
 _desk: Desk | None = None
 
 
-def in_processes(settings: Settings, jobs: Sequence[Job], workers: int) -> Generator[dict[str, Any], None, None]:
+def in_processes(
+    settings: Settings, jobs: Sequence[Job], workers: int
+) -> Generator[dict[str, Any], None, None]:
     """Like `in_threads`, for environments that are not thread-safe. A worker that dies costs env_error records only."""
     context = multiprocessing.get_context("spawn")
     waiting = list(jobs)
@@ -117,7 +122,9 @@ def _lost(job: Job) -> dict[str, Any]:
     index, sample = job
     outcome = Outcome(Status.ENV_ERROR, None, detail="the worker process died three times")
     none = {"calls": 0, "retries": 0, "prompt_tokens": 0, "completion_tokens": 0}
-    return make_record(sample, index, outcome, attempts=3, usage=none, seconds={"wall": 0.0, "model": 0.0}, transcript=[])
+    return make_record(
+        sample, index, outcome, attempts=3, usage=none, seconds={"wall": 0.0, "model": 0.0}, transcript=[]
+    )
 
 
 def _stop(executor: ProcessPoolExecutor) -> None:
@@ -133,12 +140,19 @@ def _stop(executor: ProcessPoolExecutor) -> None:
 def _start_worker(settings: Settings) -> None:
     global _desk
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `finally` and atexit close the environment
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # so that `finally` and atexit close the environment
     task: Task = load_task(settings.task, settings.profile, settings.options)
     atexit.register(task.close)
     task.open()
     _desk = Desk(
-        task, settings.model, sampling=settings.sampling, seed=settings.seed, system=settings.system, stop=threading.Event()
+        task,
+        settings.model,
+        sampling=settings.sampling,
+        seed=settings.seed,
+        system=settings.system,
+        stop=threading.Event(),
     )
 
 

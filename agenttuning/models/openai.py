@@ -49,7 +49,9 @@ class OpenAIEndpoint:
 
     def chat(self, messages: list[Message], generation: Generation) -> Reply:
         if self.template is not None:
-            return self.generate(templates.render(self.template, messages), generation)
+            return self.generate(
+                templates.render(self.template, messages, strip=generation.strip), generation
+            )
         return self._ask("/chat/completions", {"messages": list(messages)}, generation)
 
     def generate(self, prompt: str, generation: Generation) -> Reply:
@@ -78,7 +80,11 @@ class OpenAIEndpoint:
         chosen: dict[str, Any] = {
             "model": self.model,
             "max_tokens": generation.max_new_tokens,
-            "temperature": 0.0 if greedy else generation.temperature if generation.temperature is not None else 1.0,
+            "temperature": 0.0
+            if greedy
+            else generation.temperature
+            if generation.temperature is not None
+            else 1.0,
         }
         if generation.top_p is not None:
             chosen["top_p"] = generation.top_p
@@ -101,13 +107,17 @@ class OpenAIEndpoint:
     def info(self) -> dict[str, Any]:
         status, body = self._http.get("/models", timeout=10.0)
         if status in (401, 403):
-            raise RequestRefused(f"{self.url} refused the key ({status})", "check the key's environment variable")
+            raise RequestRefused(
+                f"{self.url} refused the key ({status})", "check the key's environment variable"
+            )
         try:
             served = [entry["id"] for entry in json.loads(body)["data"]]
         except (ValueError, KeyError, TypeError):
             served = []
         if status == 200 and served and self.model not in served:
-            raise RequestRefused(f"{self.url} does not serve {self.model!r}", f"it serves: {', '.join(sorted(served)[:10])}")
+            raise RequestRefused(
+                f"{self.url} does not serve {self.model!r}", f"it serves: {', '.join(sorted(served)[:10])}"
+            )
         return {"model_id": self.model, "served": len(served)}
 
     def close(self) -> None:

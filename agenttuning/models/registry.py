@@ -90,7 +90,10 @@ class Model:
             finally:
                 endpoint.close()
         where = " or ".join(self.urls)
-        raise KitError(f"model {self.name} is not being served at {where} ({reason.cause if reason else 'no URL'})", f"start it with: {self.start}")
+        raise KitError(
+            f"model {self.name} is not being served at {where} ({reason.cause if reason else 'no URL'})",
+            f"start it with: {self.start}",
+        )
 
 
 @lru_cache(maxsize=1)
@@ -127,6 +130,7 @@ def find_model(name: str, *, host: str | None = None, port: int | None = None, r
     if kind not in ("tgi", "openai"):
         raise KitError(f"models.toml: {name} has kind {kind!r}", "use tgi or openai")
     url, default_port = entry.pop("url", None), entry.pop("port", None)
+    urls: tuple[str, ...]
     if url and host is None and port is None:
         urls = (url,)
     else:
@@ -137,7 +141,11 @@ def find_model(name: str, *, host: str | None = None, port: int | None = None, r
         base = base if base.startswith(("http://", "https://")) else f"http://{base}"
         suffix = "/v1" if kind == "openai" else ""
         urls = tuple(f"{base.rstrip('/')}:{first + i}{suffix}" for i in range(max(1, replicas)))
-    known = {f: entry[f] for f in ("template", "hf", "model", "paper", "start", "gpus", "api_key_env") if f in entry}
+    known = {
+        f: entry[f]
+        for f in ("template", "hf", "model", "paper", "start", "gpus", "api_key_env")
+        if f in entry
+    }
     unknown = set(entry) - set(known)
     if unknown:
         raise KitError(f"models.toml: {name} has unknown keys {', '.join(sorted(unknown))}")

@@ -51,6 +51,9 @@ def replay(replies: Iterable[str]) -> Any:
     def player(messages: list[Message]) -> str:
         for reply in rest:
             return reply
-        raise ModelError("the recorded episode has no further reply", "the protocol or the prompts changed since it was recorded")
+        raise ModelError(
+            "the recorded episode has no further reply",
+            "the protocol or the prompts changed since it was recorded",
+        )
 
     return player

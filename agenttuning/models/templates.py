@@ -26,7 +26,10 @@ def _blank(name: str) -> Conversation:
             stop_str="<|im_end|>",
         )
     if name not in conv_templates:
-        raise KitError(f"there is no conversation template {name!r}", f"use {CHATML} or one of fschat's, e.g. llama-2, vicuna_v1.1")
+        raise KitError(
+            f"there is no conversation template {name!r}",
+            f"use {CHATML} or one of fschat's, e.g. llama-2, vicuna_v1.1",
+        )
     return get_conv_template(name)
 
 
@@ -35,14 +38,14 @@ def check(name: str) -> None:
     _blank(name)
 
 
-def render(name: str, messages: Sequence[Message]) -> str:
+def render(name: str, messages: Sequence[Message], *, strip: bool = True) -> str:
     """Prompt text of a conversation, ending in the open assistant slot.
 
     Args:
         name: fschat template name or "chatml".
-        messages: optional system message first, then user and assistant turns; contents are stripped, as
-            upstream's client does (AgentBench.old/src/agents/tgi_client.py @ e33a45d). Without a system
+        messages: optional system message first, then user and assistant turns. Without a system
             message the template's own default stands (Llama-2: none, Vicuna: its published sentence).
+        strip: strip the turns, as AgentBench's client does (AgentBench.old/src/agents/tgi_client.py @ e33a45d).
 
     Raises:
         KitError: unknown template, or a role other than system, user, assistant.
@@ -56,12 +59,15 @@ def render(name: str, messages: Sequence[Message]) -> str:
     user, assistant = conversation.roles
     for message in rest:
         role = message["role"]
+        content = message["content"].strip() if strip else message["content"]
         if role == "user":
-            conversation.append_message(user, message["content"].strip())
+            conversation.append_message(user, content)
         elif role == "assistant":
-            conversation.append_message(assistant, message["content"].strip())
+            conversation.append_message(assistant, content)
         else:
-            raise KitError(f"a message has the role {role!r}", "roles are system (first only), user, assistant")
+            raise KitError(
+                f"a message has the role {role!r}", "roles are system (first only), user, assistant"
+            )
     conversation.append_message(assistant, None)
     return conversation.get_prompt()
 

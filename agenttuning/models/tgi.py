@@ -41,10 +41,12 @@ class TgiEndpoint:
         self._http = HttpClient(url, policy or RetryPolicy(), api_key_env=api_key_env)
 
     def chat(self, messages: list[Message], generation: Generation) -> Reply:
-        return self.generate(templates.render(self.template, messages), generation)
+        return self.generate(templates.render(self.template, messages, strip=generation.strip), generation)
 
     def generate(self, prompt: str, generation: Generation) -> Reply:
-        answer, retries, seconds = self._http.post("/generate", {"inputs": prompt, "parameters": self.parameters(generation)})
+        answer, retries, seconds = self._http.post(
+            "/generate", {"inputs": prompt, "parameters": self.parameters(generation)}
+        )
         if isinstance(answer, list) and len(answer) == 1:
             answer = answer[0]
         if not isinstance(answer, dict) or not isinstance(answer.get("generated_text"), str):
@@ -64,7 +66,10 @@ class TgiEndpoint:
     def parameters(self, generation: Generation) -> dict[str, Any]:
         """The request's `parameters`: only what is set, so that the server's defaults stand elsewhere."""
         stop = list(dict.fromkeys([*generation.stop, *self._stop]))
-        chosen: dict[str, Any] = {"max_new_tokens": generation.max_new_tokens, "do_sample": generation.do_sample}
+        chosen: dict[str, Any] = {
+            "max_new_tokens": generation.max_new_tokens,
+            "do_sample": generation.do_sample,
+        }
         for key in ("temperature", "top_p", "top_k", "truncate", "seed"):
             value = getattr(generation, key)
             if value is not None:
@@ -89,7 +94,10 @@ class TgiEndpoint:
         except ValueError:
             info = None
         if status != 200 or not isinstance(info, dict):
-            raise ServerFailure(f"{self.url}/info answered {status} and no JSON object", "check that a TGI server listens there")
+            raise ServerFailure(
+                f"{self.url}/info answered {status} and no JSON object",
+                "check that a TGI server listens there",
+            )
         return info
 
     def close(self) -> None:

@@ -38,6 +38,8 @@ class Generation:
     stop: tuple[str, ...] = ()
     truncate: int | None = None
     seed: int | None = None
+    strip: bool = True
+    """Strip each message before the template gets it, as AgentBench's client does; eval_general's scripts do not."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further request parameters of one endpoint kind (for example decoder_input_details)."""
 

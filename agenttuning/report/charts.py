@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,7 +62,15 @@ def _draw_clusters(
     for title, bars in clusters:
         ticks.append((position + (len(bars) - 1) / 2, title))
         for height, colour, reproduced, label in bars:
-            axes.bar(position, height, width=0.86, color=colour, hatch="///" if reproduced else None, edgecolor=INK, lw=0.4)
+            axes.bar(
+                position,
+                height,
+                width=0.86,
+                color=colour,
+                hatch="///" if reproduced else None,
+                edgecolor=INK,
+                lw=0.4,
+            )
             axes.annotate(
                 f"{height:.2f}" + (f"\n{label}" if label else ""),
                 (position, height),
@@ -105,9 +114,13 @@ def task_figure(report: Report, model: str, lines: Sequence[Line]) -> Markup:
             low, high = scale * entry.low, scale * entry.high
             axes.plot([low, high], [place, place], color=INK, lw=1.2, marker="|", markersize=6)
         if verdict.published is not None:
-            axes.plot(scale * verdict.published, place, "D", color=TUNED, markeredgecolor=INK, mew=0.6, markersize=6)
+            axes.plot(
+                scale * verdict.published, place, "D", color=TUNED, markeredgecolor=INK, mew=0.6, markersize=6
+            )
         label = line.column + (" \u00d7 10" if scale > 1 else "")
-        names.append(_literal(label + ("" if comparable else f"\n({result.entry.run.split}, {entry.run.profile})")))
+        names.append(
+            _literal(label + ("" if comparable else f"\n({result.entry.run.split}, {entry.run.profile})"))
+        )
         spoken.append(
             f"{line.column} {number(entry.value, line.decimals)} {interval(entry.low, entry.high, line.decimals)}"
             + ("" if verdict.published is None else f" published {verdict.published}")
@@ -143,13 +156,20 @@ def _svg(figure: Any, axes: Any, name: str, description: str) -> Markup:
         spine.set_color(GRID)
     buffer = io.StringIO()
     # Text stays text: it is small, can be searched, and takes the page's font.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "hatch.color": INK, "hatch.linewidth": 0.5}):
+    with (
+        warnings.catch_warnings(),
+        matplotlib.rc_context(
+            {"svg.fonttype": "none", "svg.hashsalt": name, "hatch.color": INK, "hatch.linewidth": 0.5}
+        ),
+    ):
+        # A glyph that its own font lacks only makes the measured width a guess: the page's font draws it.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*|<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(<g) id="[^"]*"', r"\1", svg)
-    svg = svg.replace("'DejaVu Sans', ", "")
+    svg = re.sub(r" font-family: [^;\"]*;", "", svg)
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, variable)
     label = Markup('<svg role="img" aria-label="{}" ').format(description)

@@ -31,7 +31,7 @@ class Row:
     """One finished sample, without its transcript (see `transcript_of`).
 
     Attributes:
-        offset: byte position of its line in records.jsonl.
+        offset, size: byte position and length of its line in records.jsonl.
         seconds, model_seconds: wall time of the episode and of its model calls.
     """
 
@@ -47,6 +47,7 @@ class Row:
     seconds: float
     model_seconds: float
     offset: int
+    size: int
 
     @property
     def infrastructure(self) -> bool:
@@ -221,7 +222,7 @@ def _rows(path: Path) -> tuple[list[Row], list[str]]:
                 else:
                     damaged += 1
                 continue
-            row = _row(record, offset, len(rows))
+            row = _row(record, offset, len(line), len(rows))
             rows[row.sample] = row
     if damaged:
         problems.append(f"{damaged} unreadable lines in records.jsonl were left out")
@@ -239,7 +240,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
             offset += len(line)
 
 
-def _row(record: dict[str, Any], offset: int, position: int) -> Row:
+def _row(record: dict[str, Any], offset: int, size: int, position: int) -> Row:
     usage, seconds = _dict(record.get("usage")), _dict(record.get("seconds"))
     index = _number(record.get("index"))
     return Row(
@@ -255,6 +256,7 @@ def _row(record: dict[str, Any], offset: int, position: int) -> Row:
         seconds=_number(seconds.get("wall")) or 0.0,
         model_seconds=_number(seconds.get("model")) or 0.0,
         offset=offset,
+        size=size,
     )
 
 

@@ -143,4 +143,6 @@ def _word(value: Any) -> str:
         return f"integer `{value}`"
     if isinstance(value, float):
         return f"floating point `{value}`"
-    return {str: "string", list: "sequence", dict: "map"}[type(value)]
+    if isinstance(value, str):
+        return "string"
+    return "sequence" if isinstance(value, list) else "map"

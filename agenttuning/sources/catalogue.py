@@ -101,7 +101,7 @@ class Catalogue:
 
     def tasks(self) -> list[str]:
         """Every task that has a file or prompt set, in the order of the catalogue."""
-        entries = [*self.files.values(), *self.prompts.values()]
+        entries: list[Download | PromptSet] = [*self.files.values(), *self.prompts.values()]
         return list(dict.fromkeys(task for entry in entries for task in entry.tasks))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -41,6 +42,17 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         ) from None
 
 
+def _public(text: str) -> str:
+    """Text without the user name and password of an address."""
+    return re.sub(r"//[^/@\s]+@", "//", text)
+
+
+def _reason(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Last line that git wrote."""
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    return _public(lines[-1]) if lines else f"exit status {done.returncode}"
+
+
 def _has(folder: Path, commit: str) -> bool:
     return _git(folder, "cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
 
@@ -48,8 +60,7 @@ def _has(folder: Path, commit: str) -> bool:
 def _show(folder: Path, file: Download) -> bytes:
     done = _git(folder, "cat-file", "blob", f"{file.commit}:{file.path}")
     if done.returncode:
-        reason = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise KitError(f"{folder} does not give {file.path} at {file.commit} ({' '.join(reason)})")
+        raise KitError(f"{folder} does not give {file.path} at {file.commit} ({_reason(done)})")
     return done.stdout
 
 
@@ -67,9 +78,8 @@ def _clone(address: str, repo: str, commit: str) -> Path:
     for step in steps:
         done = _git(folder, *step)
         if done.returncode:
-            reason = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise KitError(
-                f"commit {commit} of {repo} cannot be fetched from {address} ({' '.join(reason)})",
+                f"commit {commit} of {repo} cannot be fetched from {_public(address)} ({_reason(done)})",
                 "check the address and the network, or give --checkout a local clone",
             )
     return folder

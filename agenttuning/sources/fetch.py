@@ -49,14 +49,14 @@ def _reason(error: BaseException) -> str:
     match error:
         case urllib3.exceptions.NameResolutionError():
             return "its name cannot be resolved"
+        case urllib3.exceptions.NewConnectionError():  # before the timeout, of which it is a kind
+            return getattr(error.__cause__, "strerror", None) or "no connection"
         case urllib3.exceptions.ConnectTimeoutError():
             return "the connection timed out"
         case urllib3.exceptions.ProxyError():
             return "the proxy does not answer"
         case urllib3.exceptions.SSLError():
             return "its TLS certificate is not accepted"
-        case urllib3.exceptions.NewConnectionError():
-            return "the connection is refused"
     return type(error).__name__
 
 
@@ -197,7 +197,13 @@ def _partial(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise KitError(f"another process is fetching {target}", "wait until it is done") from None
-            yield part, stream
+            if not part.exists() or part.stat().st_ino != os.fstat(stream.fileno()).st_ino:
+                raise KitError(f"another process has just fetched {target}", "run the command again")
+            try:
+                yield part, stream
+            finally:
+                if part.is_file() and not part.stat().st_size:
+                    part.unlink()  # nothing arrived: nothing to continue
     except OSError as error:
         raise KitError(
             f"{target} cannot be written ({error.strerror})",
