@@ -89,7 +89,7 @@ faults: setup ## Faulty server, crashing environment, kill -9 and resume: nothin
 
 ##@ Housekeeping
 lock: setup ## Renew requirements.lock from pyproject.toml
-	@$(PY) -m piptools compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --all-build-deps --extra serve-cpu --extra science-world --extra dbbench --extra report --extra test -o requirements.lock pyproject.toml
+	@$(PY) -m piptools compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --extra serve-cpu --extra science-world --extra dbbench --extra report --extra test -o requirements.lock pyproject.toml
 
 clean: ## Remove the virtual environment and caches; data and runs stay
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

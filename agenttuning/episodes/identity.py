@@ -43,6 +43,7 @@ def identity_of(
         "system": system,
         "sampling": sampling,
         "generation": generation,
+        "limits": task.spec.limits,
         "seed": seed,
         "options": task.options,
         "prompts": task.prompt_identity(),

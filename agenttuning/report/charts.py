@@ -56,7 +56,7 @@ def overall_figure(report: Report, group: GroupOverall) -> Markup:
 def _draw_clusters(
     name: str, group: GroupOverall, clusters: list[tuple[str, list[tuple[float, str, bool, str]]]]
 ) -> Markup:
-    figure = _figure(4.6, 2.7)
+    figure = _figure(3.8, 2.6)
     axes = figure.add_subplot()
     position, ticks, spoken = 0.0, [], []
     for title, bars in clusters:
@@ -101,7 +101,7 @@ def task_figure(report: Report, model: str, lines: Sequence[Line]) -> Markup:
         result = line.best.get(model)
         if result and result.entry.value is not None:
             shown.append((line, result))
-    figure = _figure(4.6, 0.75 + 0.36 * len(shown))
+    figure = _figure(3.8, 0.6 + 0.36 * len(shown))
     axes = figure.add_subplot()
     spoken, names = [], []
     for place, (line, result) in enumerate(shown):

@@ -90,7 +90,13 @@ def write_html(report: Report, out: Path) -> Path:
         task_figures=task_figures,
         figure_note=note,
         statuses=[*(s.value for s in Status if s in seen), *sorted(seen - set(Status))],
-        costs=[(run, cost(run)) for run in report.runs if run.rows],
+        costs=[
+            (run, cost(run))
+            for line in report.lines
+            for r in line.results
+            for run in r.entry.runs
+            if run.rows
+        ],
         bar_part=_bar_part,
     )
     return path

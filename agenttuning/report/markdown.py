@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agenttuning.report.results import Entry, Report, Result
+from agenttuning.report.entries import Entry
+from agenttuning.report.results import Report, Result
 from agenttuning.report.runs import SCRIPTED
 from agenttuning.report.text import interval, markdown, number, p_value
 from agenttuning.scores.overall import percent

@@ -63,6 +63,7 @@ class Run:
         column: the paper's row the task fills.
         score: main metric; its value is None for an unfinished run.
         expected: samples in the split, None where unknown.
+        complete: every sample has a record (failed ones too: `infrastructure` counts them).
         scored: whether scores.json could be read.
         problems: sentences about damage found in the folder.
     """
@@ -102,6 +103,11 @@ class Run:
     def name(self) -> str:
         """The folder as people know it: model/task/split-profile."""
         return "/".join(self.folder.parts[-3:])
+
+    @property
+    def superseded(self) -> bool:
+        """Whether a later run with another identity took its place (episodes/identity.py moves it aside)."""
+        return ".previous-" in self.folder.name
 
     @property
     def finished(self) -> int:
@@ -195,7 +201,8 @@ def _count(run: Run, scores: dict[str, Any], spec: TaskSpec | None) -> None:
     run.invalid = (
         bool(_dict(scores.get("infrastructure")).get("invalid")) or run.infrastructure_share > INVALID_SHARE
     )
-    run.complete = bool(scores.get("complete"))
+    # A sample that failed in the infrastructure has had its turn: up to 1 % of them leave the run valid.
+    run.complete = bool(scores.get("complete")) or (run.expected is not None and run.finished >= run.expected)
 
 
 def transcript_of(run: Run, row: Row) -> dict[str, Any]:

@@ -247,7 +247,7 @@ def _info(service: Service) -> dict[str, Any]:
         "max_total_tokens": backend.limits.max_total,
         "validation_workers": 1,
         "max_client_batch_size": limits.max_client_batch_size,
-        "router": "agenttuning-serve",
+        "router": "text-generation-router",
         "version": __version__,
         "sha": None,
         "docker_label": None,

@@ -215,7 +215,7 @@ def _request(job: Job, slot: int) -> dict[str, Any]:
         "typical_p": s.typical_p,
         "min_p": 0.0,
         "repeat_penalty": s.repetition_penalty,
-        "repeat_last_n": -1,
+        "repeat_last_n": len(job.ids) + job.max_new_tokens,
         "frequency_penalty": s.frequency_penalty,
         "seed": s.seed % _RANDOM_SEED,
     }

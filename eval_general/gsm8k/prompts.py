@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from agenttuning import sources
 from agenttuning.models.types import Message
 
 
@@ -29,9 +27,12 @@ def paper_messages(texts: Mapping[str, Any], question: str) -> list[Message]:
     ]
 
 
-def kit_messages(question: str) -> list[Message]:
-    """Our own conversation (prompts.toml): system message, 6 worked examples, question."""
-    texts = _kit()
+def kit_messages(texts: Mapping[str, Any], question: str) -> list[Message]:
+    """Our own conversation: system message, 6 worked examples, question.
+
+    Args:
+        texts: kit_texts().
+    """
     messages: list[Message] = [{"role": "system", "content": texts["system"].strip()}]
     for shot in texts["shots"]:
         messages.append(
@@ -42,15 +43,6 @@ def kit_messages(question: str) -> list[Message]:
     return messages
 
 
-def messages(profile: str, question: str) -> list[Message]:
-    """The conversation of a profile. Raises MissingData when profile paper lacks upstream's prompts."""
-    return paper_messages(_paper(), question) if profile == "paper" else kit_messages(question)
-
-
-def _paper() -> dict[str, Any]:
-    return sources.prompts("general")
-
-
-@cache
-def _kit() -> dict[str, Any]:
-    return tomllib.loads((Path(__file__).parent / "prompts.toml").read_text())
+def kit_texts() -> dict[str, Any]:
+    """Content of prompts.toml."""
+    return tomllib.loads((Path(__file__).parent / "prompts.toml").read_text(encoding="utf-8"))

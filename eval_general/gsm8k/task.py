@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,21 @@ class TaskGsm8k(Task):
         """Metric that decides the reward: upstream's grading in profile paper, the strict one in profile kit."""
         return "accuracy_upstream" if self.profile == "paper" else "accuracy_strict"
 
+    @cached_property
+    def texts(self) -> dict[str, Any]:
+        """The profile's prompt texts. Raises MissingData when profile paper lacks upstream's."""
+        return sources.prompts("general") if self.profile == "paper" else prompts.kit_texts()
+
+    def messages(self, question: str) -> list[Message]:
+        """The whole conversation that puts a question."""
+        build = prompts.paper_messages if self.profile == "paper" else prompts.kit_messages
+        return build(self.texts, question)
+
     def check(self) -> None:
-        if self.profile == "paper":
-            sources.prompts("general")
+        _ = self.texts
 
     def prompt_identity(self) -> dict[str, str]:
-        text = json.dumps(prompts.messages(self.profile, "{question}"), ensure_ascii=False)
+        text = json.dumps(self.messages("{question}"), ensure_ascii=False)
         return {"conversation": hashlib.sha256(text.encode()).hexdigest()}
 
     def base_generation(self, sampling: str) -> Generation:
@@ -53,7 +63,7 @@ class TaskGsm8k(Task):
         ]
 
     def play(self, sample: Sample, session: Session) -> Outcome:
-        messages = prompts.messages(self.profile, sample.data["question"])
+        messages = self.messages(sample.data["question"])
         completion = grading.clean(session.reply(messages))
         target = str(sample.target)
         upstream, strict = grading.upstream_answer(completion), grading.strict_answer(completion)

@@ -21,6 +21,8 @@ from pymysql.constants import CLIENT, FIELD_TYPE
 from pymysql.converters import conversions, convert_date, convert_datetime
 from pymysql.cursors import SSCursor
 
+from .tables import quoted
+
 COLLATION = "utf8mb4_uca1400_nopad_ai_ci"
 """MariaDB's equal of MySQL 8's utf8mb4_0900_ai_ci: a no-break space equals a space, trailing blanks count."""
 
@@ -139,6 +141,7 @@ def connect(
         read_timeout=seconds,
         write_timeout=seconds,
         local_infile=False,
+        ssl_disabled=True,  # a Unix socket; and preparing TLS costs more than the connection
         autocommit=False,
     )
 
@@ -203,11 +206,6 @@ def run_statement(
     except UnicodeDecodeError as error:
         connection.abandon()
         return Answer(str(error), False)
-
-
-def quoted(name: str) -> str:
-    """An identifier in backticks."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 class _Shown:

@@ -21,11 +21,10 @@ from .client import (
     TooBig,
     connect,
     error_text,
-    quoted,
     run_statement,
 )
 from .server import Server
-from .tables import Table, state_hash
+from .tables import Table, quoted, state_hash
 
 RIGHTS = (
     "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE TEMPORARY TABLES, LOCK TABLES, "

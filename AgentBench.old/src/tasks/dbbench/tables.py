@@ -50,34 +50,39 @@ class Table:
 
     def create_table(self) -> str:
         """Every column is TEXT, whatever type the data declares."""
-        columns = ",".join(f"`{escaped(column)}` TEXT" for column in self.columns)
-        return f"CREATE TABLE IF NOT EXISTS `{self.name}` ({columns})"
+        columns = ",".join(f"{quoted(column)} TEXT" for column in self.columns)
+        return f"CREATE TABLE IF NOT EXISTS {quoted(self.name)} ({columns})"
 
     def insert_rows(self) -> str:
         """One INSERT with all rows, cells escaped."""
-        columns = ",".join(f"`{escaped(column)}`" for column in self.columns)
+        columns = ",".join(quoted(column) for column in self.columns)
         rows = ",".join("(" + ",".join(f"'{escaped(cell)}'" for cell in row) + ")" for row in self.rows)
-        return f"INSERT INTO `{self.name}` ({columns}) VALUES {rows}"
+        return f"INSERT INTO {quoted(self.name)} ({columns}) VALUES {rows}"
 
     def init_sql(self) -> str:
         """The one text that upstream sends. We send its statements one by one (its text races with the first turn)."""
         return (
-            f"CREATE DATABASE IF NOT EXISTS `{self.name}`;\nUSE `{self.name}`;\n"
+            f"CREATE DATABASE IF NOT EXISTS {quoted(self.name)};\nUSE {quoted(self.name)};\n"
             f"{self.create_table()};\n{self.insert_rows()}; \nCOMMIT;\n"
         )
 
     def hash_query(self) -> str:
         """Upstream's query for the state after an INSERT or UPDATE episode; its answer is the episode's answer."""
-        columns = ",".join(f"`{column}`" for column in self.columns)
+        columns = ",".join(quoted(column) for column in self.columns)
         return (
             "select md5(group_concat(rowhash order by rowhash)) as hash from ("
-            f"SELECT substring(MD5(CONCAT_WS(',', {columns})), 1, 5) AS rowhash FROM `{self.name}`) as sub"
+            f"SELECT substring(MD5(CONCAT_WS(',', {columns})), 1, 5) AS rowhash FROM {quoted(self.name)}) as sub"
         )
 
     def rows_query(self) -> str:
         """All cells as text, for `state_hash`."""
-        columns = ",".join(f"CAST(`{column}` AS CHAR)" for column in self.columns)
-        return f"SELECT {columns} FROM `{self.name}`"
+        columns = ",".join(f"CAST({quoted(column)} AS CHAR)" for column in self.columns)
+        return f"SELECT {columns} FROM {quoted(self.name)}"
+
+
+def quoted(name: str) -> str:
+    """An identifier in backticks. A backslash stands for itself there."""
+    return "`" + name.replace("`", "``") + "`"
 
 
 def escaped(text: str) -> str:
