@@ -88,7 +88,7 @@ def _check(spec: TaskSpec, split: str, profile: str, workers: int | None) -> boo
     state = "at ceiling and floor" if not problems else f"{len(problems)} samples off"
     click.echo(
         f"{spec.name}: {split} ({len(rewards['oracle'])} samples, profile {profile}): oracle {shown['oracle']}, "
-        f"nop {shown['nop']} {spec.metric}: {state}"
+        f"nop {shown['nop']} {result.scores['main']}: {state}"
     )
     for line in lower:
         click.echo(f"  ceiling below 1: {line}")

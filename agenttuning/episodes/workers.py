@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
+import ctypes
 import multiprocessing
 import os
 import queue
@@ -131,32 +133,40 @@ def _stop(executor: ProcessPoolExecutor) -> None:
     processes = list((getattr(executor, "_processes", None) or {}).values())
     executor.shutdown(wait=False, cancel_futures=True)
     for process in processes:
-        if process.is_alive():
-            os.kill(process.pid, signal.SIGTERM)
+        process.terminate()
+    deadline = time.monotonic() + JOIN_SECONDS
     for process in processes:
-        process.join(timeout=JOIN_SECONDS)
+        process.join(timeout=max(0.0, deadline - time.monotonic()))
+        if process.is_alive():
+            process.kill()
+            process.join()
 
 
 def _start_worker(settings: Settings) -> None:
     global _desk
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(143)
-    )  # so that `finally` and atexit close the environment
+    _die_with_parent()
     task: Task = load_task(settings.task, settings.profile, settings.options)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # from here on there is something to close
     atexit.register(task.close)
     task.open()
     _desk = Desk(
-        task,
-        settings.model,
-        sampling=settings.sampling,
-        seed=settings.seed,
-        system=settings.system,
-        stop=threading.Event(),
-    )
+        task, settings.model, sampling=settings.sampling, seed=settings.seed, system=settings.system, stop=threading.Event()
+    )  # fmt: skip
+
+
+def _die_with_parent() -> None:
+    """Ask Linux for SIGTERM when the parent dies, so that kill -9 of the run leaves no worker behind."""
+    pr_set_pdeathsig = 1
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM, 0, 0, 0)
 
 
 def _play(job: Job) -> dict[str, Any]:
     assert _desk is not None
     index, sample = job
-    return _desk.play(sample, index)
+    try:
+        return _desk.play(sample, index)
+    except SystemExit:  # SIGTERM; the executor would take it for a result and go on
+        _desk.task.close()
+        os._exit(143)

@@ -89,11 +89,8 @@ class Model:
                 reason = error
             finally:
                 endpoint.close()
-        where = " or ".join(self.urls)
-        raise KitError(
-            f"model {self.name} is not being served at {where} ({reason.cause if reason else 'no URL'})",
-            f"start it with: {self.start}",
-        )
+        cause = reason.cause if reason else "models.toml names no URL"
+        raise KitError(f"model {self.name} is not being served: {cause}", f"start it with: {self.start}")
 
 
 @lru_cache(maxsize=1)

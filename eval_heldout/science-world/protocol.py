@@ -83,7 +83,7 @@ class Episode:
         end: completed, move_limit, reply_limit, loop_stop, invalid_stop, negative_stop or context_stop.
         replies, thoughts, moves: replies of the model, those that were thoughts, moves of the simulator.
         commands: what was sent to the simulator, in order.
-        unmapped: commands the simulator did not know.
+        unknown_commands: commands the simulator did not know.
         omitted: most messages left out of a prompt by the shortening rule.
     """
 
@@ -92,7 +92,7 @@ class Episode:
     replies: int = 0
     thoughts: int = 0
     moves: int = 0
-    unmapped: int = 0
+    unknown_commands: int = 0
     omitted: int = 0
     commands: list[str] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
@@ -168,7 +168,7 @@ def play(
             episode.commands.append(step)
             episode.moves = turn.moves
             observation, done = clean(turn.observation), turn.done
-            episode.unmapped += turn.observation == UNKNOWN_COMMAND
+            episode.unknown_commands += turn.observation == UNKNOWN_COMMAND
             failures = failures + 1 if is_action_failed(turn.observation) else 0
             if failures >= FAILURE_LIMIT:
                 episode.end = "invalid_stop"

@@ -12,8 +12,8 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -190,11 +190,9 @@ class Lab:
         if java is None:
             return
         self._java = None
-        try:
-            # shutdown first: it also stops py4j's callback server in this process.
+        # This also stops py4j's callback server in this process. A dead JVM cannot say goodbye, hence suppress.
+        with suppress(Exception):
             self._env.close()
-        except Exception:  # noqa: S110 - a dead JVM cannot say goodbye; it is killed below either way
-            pass
         try:
             java.wait(timeout=3)
         except subprocess.TimeoutExpired:
@@ -202,7 +200,7 @@ class Lab:
             java.wait(timeout=10)
         for pipe in (java.stdin, java.stdout):
             if pipe is not None:
-                with _ignored_oserror():
+                with suppress(OSError):
                     pipe.close()
 
     def __enter__(self) -> Lab:
@@ -232,14 +230,6 @@ class Lab:
             raise EnvironmentFailure(f"the ScienceWorld JVM failed ({why})") from error
         finally:
             watchdog.cancel()
-
-
-@contextmanager
-def _ignored_oserror() -> Iterator[None]:
-    try:
-        yield
-    except OSError:
-        return
 
 
 def _turn(observation: str, done: bool, info: dict[str, Any]) -> Turn:

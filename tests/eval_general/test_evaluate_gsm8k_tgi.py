@@ -9,10 +9,10 @@ import socket
 from pathlib import Path
 
 import pytest
-from fake_tgi import serve
 
 from agenttuning.errors import KitError
 from agenttuning.home import home
+from tests.fake_tgi import serve
 
 _spec = importlib.util.spec_from_file_location(
     "evaluate_gsm8k_tgi", home() / "eval_general/evaluate_gsm8k_tgi.py"

@@ -24,7 +24,9 @@ COLUMNS = {
 }
 
 
-def record(index: int, reward: float | None, status: str = "completed", text: str = "ANSWER: 3", **more: Any) -> dict:
+def record(
+    index: int, reward: float | None, status: str = "completed", text: str = "ANSWER: 3", **more: Any
+) -> dict:
     """One line of records.jsonl."""
     return {
         "sample": f"s{index:04d}",
@@ -68,7 +70,9 @@ def make_run(
     """Write a run folder whose scores.json follows from the rewards; `scores` overrides single keys of it."""
     path = runs / model / task / (folder or f"{split}-{profile}")
     path.mkdir(parents=True)
-    records = records or [record(i, r, "model_error" if r is None else "completed") for i, r in enumerate(rewards)]
+    records = records or [
+        record(i, r, "model_error" if r is None else "completed") for i, r in enumerate(rewards)
+    ]
     identity = {
         "task": task,
         "task_version": 1,
@@ -108,7 +112,11 @@ def make_run(
         "n": len(done),
         "expected": total,
         "statuses": dict(Counter(r["status"] for r in records)),
-        "infrastructure": {"count": failed, "share": failed / len(records), "invalid": failed / len(records) > 0.01},
+        "infrastructure": {
+            "count": failed,
+            "share": failed / len(records),
+            "invalid": failed / len(records) > 0.01,
+        },
         "complete": len(records) == total,
         "paper_split": split == "std",
         "notes": [],
@@ -129,7 +137,14 @@ def make_all(runs: Path) -> Path:
     make_run(runs, "llama-2-7b-chat", "alfworld", share(1, 50), model_id="meta-llama/Llama-2-7b-chat-hf")
     make_run(runs, "agentlm-7b", "dbbench", share(130, 300))
     for seed in (0, 1, 2):
-        make_run(runs, "agentlm-7b", "gsm8k", share(320 + 9 * seed, 1319), folder=f"std-paper-seed{seed}", seed=seed)
+        make_run(
+            runs,
+            "agentlm-7b",
+            "gsm8k",
+            share(320 + 9 * seed, 1319),
+            folder=f"std-paper-seed{seed}",
+            seed=seed,
+        )
     make_run(runs, "llama-2-7b-chat", "gsm8k", share(360, 1319))
     make_run(runs, "agentlm-7b", "science-world", [0.1 * (i % 4) for i in range(270)])
     make_run(runs, "agentlm-7b", "mt-bench", [5.0, 6.5, 7.0] * 20)
@@ -137,14 +152,20 @@ def make_all(runs: Path) -> Path:
     make_run(runs, "llama-2-7b-chat", "science-world", [0.05] * 250 + [None] * 20)
     statuses = ["completed", "invalid_action", "invalid_format", "turn_limit", "repetition", "context_limit"]
     mixed = [record(i, float(i % 6 == 0), statuses[i % 6]) for i in range(12)]
-    make_run(runs, "smollm2-135m", "dbbench", [], split="smoke", profile="kit", sampling="greedy", records=mixed)
+    make_run(
+        runs, "smollm2-135m", "dbbench", [], split="smoke", profile="kit", sampling="greedy", records=mixed
+    )
     hostile = [record(0, 0.0, text=HOSTILE), record(1, 1.0, text="word " * 4000)]
     hostile += [record(i, float(i % 2), "invalid_format" if i % 3 else "completed") for i in range(2, 12)]
-    make_run(runs, "smollm2-135m", "gsm8k", [], split="smoke", profile="kit", sampling="greedy", records=hostile)
+    make_run(
+        runs, "smollm2-135m", "gsm8k", [], split="smoke", profile="kit", sampling="greedy", records=hostile
+    )
     for task in ("dbbench", "gsm8k"):
         make_run(runs, "oracle", task, [1.0] * 12, split="smoke", profile="kit", sampling="greedy")
         make_run(runs, "nop", task, [0.0] * 12, split="smoke", profile="kit", sampling="greedy")
-    torn = make_run(runs, "smollm2-135m", "science-world", [0.2, 0.4], split="smoke", profile="kit", scored=False)
+    torn = make_run(
+        runs, "smollm2-135m", "science-world", [0.2, 0.4], split="smoke", profile="kit", scored=False
+    )
     with (torn / "records.jsonl").open("a") as file:
         file.write('{"sample": "s0002", "index": 2, "sta')
     make_run(runs, "smollm2-135m", "no<b>such", [1.0, 0.0], split="smoke", profile="kit", folder="smoke-kit")

@@ -1,6 +1,6 @@
 """Runs the private database server and makes sure that it does not outlive the process that wanted it.
 
-Started as a script by server.py with a JSON argument: {"folder", "install": [...], "server": [...], "address_space"}.
+Started as a script by server.py with a JSON argument: {"folder", "install": [...], "server": [...], "address_space", "file_size"}.
 Its standard input is a pipe that only the owner holds open. When the owner closes it, or dies in any way (kill -9
 included), the pipe ends: the guard kills the server and removes the folder. Should the guard itself be killed, the
 kernel kills the server (PR_SET_PDEATHSIG). That signal is tied to the thread that forked, which is why it is set here, in
@@ -30,8 +30,8 @@ SERVER_ENDED = 4
 OWNER = 0  # file descriptor of the pipe
 
 
-def limits(address_space: int) -> Callable[[], None]:
-    """What the server process sets on itself before it becomes mariadbd."""
+def limits(address_space: int, file_size: int) -> Callable[[], None]:
+    """What the server process sets on itself before it becomes mariadbd. Both sizes in bytes, 0 for no limit."""
     libc = ctypes.CDLL(None, use_errno=True)
 
     def before_exec() -> None:
@@ -39,6 +39,9 @@ def limits(address_space: int) -> Callable[[], None]:
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if address_space:
             resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
+        if file_size:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing then fails as on a full disk
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
 
     return before_exec
 
@@ -51,10 +54,10 @@ def owner_is_gone(seconds: float) -> bool:
 
 def main(job: dict[str, Any]) -> int:
     run: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": sys.stderr}
-    install = subprocess.Popen(job["install"], preexec_fn=limits(0), **run)
+    install = subprocess.Popen(job["install"], preexec_fn=limits(0, 0), **run)
     if install.wait() != 0:
         return INSTALL_FAILED
-    server = subprocess.Popen(job["server"], preexec_fn=limits(job["address_space"]), **run)
+    server = subprocess.Popen(job["server"], preexec_fn=limits(job["address_space"], job["file_size"]), **run)
     while not owner_is_gone(0.5):
         if server.poll() is not None:
             return SERVER_ENDED

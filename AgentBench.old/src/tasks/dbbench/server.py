@@ -41,6 +41,10 @@ SQL_MODE = "ONLY_FULL_GROUP_BY,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_B
 ADDRESS_SPACE = 4 * 2**30
 """Bytes the server may map: a statement that wants more fails (or the server dies and is started again)."""
 
+FILE_SIZE = 256 * 2**20
+"""Bytes of any one file of the server. MariaDB 10.11 does not stop a CREATE TABLE ... SELECT of large texts when it is
+killed: without this limit such a statement fills the disk."""
+
 OLDEST = (10, 10)
 """First MariaDB with the uca1400 collations."""
 
@@ -181,6 +185,7 @@ class Server:
             ],
             "server": [programs.server, *common, *self._settings()],
             "address_space": ADDRESS_SPACE,
+            "file_size": FILE_SIZE,
         }
         with (self.folder / "server.log").open("wb") as log:
             self._guard = subprocess.Popen(

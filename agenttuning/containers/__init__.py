@@ -1,0 +1,1 @@
+"""Images of the tasks and stages, running commands in them, and the GPU model services."""
