@@ -23,6 +23,8 @@ EVAL_FLAGS = --model $(MODEL) --profile $(PROFILE) --runs $(RUNS) $(if $(SPLIT),
 	$(if $(WORKERS),--workers $(WORKERS)) $(if $(SAMPLING),--sampling $(SAMPLING)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(if $(REPLICAS),--replicas $(REPLICAS)) $(if $(OPTION),--option '$(OPTION)')
 
+LOCK_FLAGS = --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo doctor data serve-cpu report selfcheck vectors test test-all lint lock bench bench-harness faults clean \
 	$(addprefix eval-,$(TASK_NAMES))
@@ -88,8 +90,8 @@ faults: setup ## Faulty server, crashing environment, kill -9 and resume: nothin
 	@$(PY) benchmarks/faults.py
 
 ##@ Housekeeping
-lock: setup ## Renew requirements.lock from pyproject.toml
-	@$(PY) -m piptools compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --extra serve-cpu --extra science-world --extra dbbench --extra report --extra test -o requirements.lock pyproject.toml
+lock: setup ## Renew requirements.lock and requirements-hf.lock from pyproject.toml
+	@$(PY) -m piptools compile $(LOCK_FLAGS) --extra serve-cpu --extra science-world --extra dbbench --extra report --extra test -o requirements.lock pyproject.toml && $(PY) -m piptools compile $(LOCK_FLAGS) -c requirements.lock --extra serve-hf -o requirements-hf.lock pyproject.toml && sed -i "s/^torch==\([0-9.]*\)+cpu/torch==\1/" requirements-hf.lock
 
 clean: ## Remove the virtual environment and caches; data and runs stay
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -16,6 +16,7 @@ from agenttuning.errors import KitError
 # needs only the packages of the verbs it runs.
 COMMANDS = {
     "eval": ("agenttuning.commands.evaluate", "evaluate"),
+    "eval-all": ("agenttuning.commands.evaluate_all", "evaluate_all"),
     "rescore": ("agenttuning.commands.evaluate", "rescore"),
     "replay": ("agenttuning.commands.evaluate", "replay"),
     "tasks": ("agenttuning.commands.listing", "tasks"),
@@ -29,6 +30,11 @@ COMMANDS = {
     "doctor": ("agenttuning.commands.doctor", "doctor"),
     "vectors": ("agenttuning.commands.vectors", "vectors"),
     "demo": ("agenttuning.commands.demo", "demo"),
+    "images": ("agenttuning.commands.images", "images"),
+    "serve-gpu": ("agenttuning.commands.services", "serve_gpu"),
+    "stop": ("agenttuning.commands.services", "stop"),
+    "logs": ("agenttuning.commands.services", "logs"),
+    "ps": ("agenttuning.commands.services", "ps"),
 }
 
 

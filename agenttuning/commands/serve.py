@@ -37,7 +37,9 @@ PORT = 30135
     type=click.IntRange(64),
     help="Tokens per sequence, prompt and reply (at most what the model supports).",
 )
-@click.option("--threads", default=0, type=click.IntRange(0), help="CPU threads (0: the engine's choice).")
+@click.option(
+    "--threads", default=0, type=click.IntRange(0), help="CPU threads (0: llama.cpp leaves one core free)."
+)
 @click.option("--api-key", envvar="API_KEY", help="Ask for `Authorization: Bearer KEY` on POST routes.")
 @click.option(
     "--max-concurrent-requests",

@@ -54,6 +54,16 @@ class RetryPolicy:
         return min(self.longest_wait, self.first_wait * 2**attempt) * random.uniform(0.75, 1.25)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """A 200 answer: parsed JSON, headers, retries before it, wall seconds of the successful attempt."""
+
+    json: Any
+    headers: http.client.HTTPMessage
+    retries: int
+    seconds: float
+
+
 class _OneWriteConnection(http.client.HTTPConnection):
     """A plain connection whose head and body leave in one write, so in one packet where they fit."""
 
@@ -126,11 +136,8 @@ class HttpClient:
         finally:
             connection.close()
 
-    def post(self, path: str, body: dict[str, Any]) -> tuple[Any, int, float]:
+    def post(self, path: str, body: dict[str, Any]) -> Answer:
         """POST JSON until an answer or a final error.
-
-        Returns:
-            parsed JSON of the 200 answer, number of retries, wall seconds of the last attempt.
 
         Raises:
             RequestRefused, ContextLimit: the server called the request invalid; not retried.
@@ -144,15 +151,16 @@ class HttpClient:
             pause = 0.0
             failure: ModelError
             try:
-                status, data, retry_after = self._exchange(path, payload)
+                status, data, headers = self._exchange(path, payload)
                 if status == 200:
-                    return json.loads(data), attempt, time.perf_counter() - started
+                    return Answer(json.loads(data), headers, attempt, time.perf_counter() - started)
                 failure = self._failure(status, data)
                 if isinstance(failure, RequestRefused):
                     raise failure
                 if status == RETRIED_ONCE:
                     attempts = min(attempts, 2)
-                pause = min(retry_after, self.policy.longest_wait)
+                wait = headers.get("Retry-After") or ""
+                pause = min(float(wait), self.policy.longest_wait) if wait.isdecimal() else 0.0
             except ConnectionRefusedError:
                 failure = Unreachable(f"nothing listens at {self.base_url}")
             except TimeoutError:
@@ -166,8 +174,8 @@ class HttpClient:
                 raise failure
             self._closed.wait(max(pause, self.policy.wait(attempt - 1)))
 
-    def _exchange(self, path: str, payload: bytes) -> tuple[int, bytes, float]:
-        """One request and its whole answer: status, body, seconds of a Retry-After header."""
+    def _exchange(self, path: str, payload: bytes) -> tuple[int, bytes, http.client.HTTPMessage]:
+        """One request and its whole answer: status, body, headers."""
         while True:
             try:
                 connection, reused = self._idle.pop(), True
@@ -192,8 +200,7 @@ class HttpClient:
                 connection.close()
             else:
                 self._idle.append(connection)
-            wait = answer.headers.get("Retry-After", "")
-            return answer.status, data, float(wait) if wait.isdecimal() else 0.0
+            return answer.status, data, answer.headers
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
         if not self._tls:

@@ -58,7 +58,8 @@ class OpenAIEndpoint:
         return self._ask("/completions", {"prompt": prompt}, generation)
 
     def _ask(self, path: str, body: dict[str, Any], generation: Generation) -> Reply:
-        answer, retries, seconds = self._http.post(path, {**body, **self.parameters(generation)})
+        got = self._http.post(path, {**body, **self.parameters(generation)})
+        answer = got.json
         try:
             choice = answer["choices"][0]
             text = choice["message"]["content"] if "message" in choice else choice["text"]
@@ -70,8 +71,8 @@ class OpenAIEndpoint:
             prompt_tokens=usage.get("prompt_tokens"),
             completion_tokens=usage.get("completion_tokens"),
             finish_reason=FINISH.get(choice.get("finish_reason"), choice.get("finish_reason")),
-            seconds=seconds,
-            retries=retries,
+            seconds=got.seconds,
+            retries=got.retries,
         )
 
     def parameters(self, generation: Generation) -> dict[str, Any]:

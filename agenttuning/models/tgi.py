@@ -44,22 +44,19 @@ class TgiEndpoint:
         return self.generate(templates.render(self.template, messages, strip=generation.strip), generation)
 
     def generate(self, prompt: str, generation: Generation) -> Reply:
-        answer, retries, seconds = self._http.post(
-            "/generate", {"inputs": prompt, "parameters": self.parameters(generation)}
-        )
-        if isinstance(answer, list) and len(answer) == 1:
-            answer = answer[0]
+        got = self._http.post("/generate", {"inputs": prompt, "parameters": self.parameters(generation)})
+        answer = got.json[0] if isinstance(got.json, list) and len(got.json) == 1 else got.json
         if not isinstance(answer, dict) or not isinstance(answer.get("generated_text"), str):
             raise ServerFailure(f"{self.url} answered without generated_text")
         details = answer.get("details") or {}
-        prefill = details.get("prefill") or []
+        counted = got.headers.get("x-prompt-tokens") or ""  # TGI 2 and later; before, only `prefill` tells
         return Reply(
             text=answer["generated_text"],
-            prompt_tokens=len(prefill) or details.get("input_length"),
+            prompt_tokens=int(counted) if counted.isdecimal() else len(details.get("prefill") or []) or None,
             completion_tokens=details.get("generated_tokens"),
             finish_reason=details.get("finish_reason"),
-            seconds=seconds,
-            retries=retries,
+            seconds=got.seconds,
+            retries=got.retries,
             details=details or None,
         )
 

@@ -32,7 +32,7 @@ def load(runs: Path, models: Sequence[str] | None = None) -> Report:
         raise KitError(cause, "make some with: make demo")
     if models is not None:
         present = {run.model for run in found} - set(SCRIPTED)
-        if absent := sorted(set(models) - present):
+        if absent := sorted(set(models) - present - set(SCRIPTED)):
             raise KitError(
                 f"there is no run of {', '.join(absent)} in {runs}",
                 f"models with runs: {', '.join(sorted(present)) or 'none'}",

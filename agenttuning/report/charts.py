@@ -78,7 +78,7 @@ def _draw_clusters(
                 textcoords="offset points",
                 ha="center",
                 va="bottom",
-                fontsize=7,
+                fontsize=6,
                 color=INK,
             )
             spoken.append(f"{title} {'reproduced' if reproduced else 'published'} {height:.2f}")
@@ -115,7 +115,15 @@ def task_figure(report: Report, model: str, lines: Sequence[Line]) -> Markup:
             axes.plot([low, high], [place, place], color=INK, lw=1.2, marker="|", markersize=6)
         if verdict.published is not None:
             axes.plot(
-                scale * verdict.published, place, "D", color=TUNED, markeredgecolor=INK, mew=0.6, markersize=6
+                scale * verdict.published,
+                place,
+                "D",
+                color=TUNED,
+                markeredgecolor=INK,
+                mew=0.6,
+                markersize=6,
+                clip_on=False,
+                zorder=5,
             )
         label = line.column + (" \u00d7 10" if scale > 1 else "")
         names.append(
@@ -126,7 +134,7 @@ def task_figure(report: Report, model: str, lines: Sequence[Line]) -> Markup:
             + ("" if verdict.published is None else f" published {verdict.published}")
         )
     axes.set_yticks(range(len(shown)), names)
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(shown), 1) - 0.4, -0.6)
     axes.set_xlim(0, 100)
     axes.grid(axis="x", color=GRID, lw=0.6)
     return _svg(figure, axes, f"tasks-{model}", f"{visible(model)}: " + ", ".join(spoken))
@@ -150,7 +158,7 @@ def _svg(figure: Any, axes: Any, name: str, description: str) -> Markup:
     import matplotlib
 
     axes.set_axisbelow(True)
-    axes.tick_params(colors=INK, labelsize=8, length=0)
+    axes.tick_params(colors=INK, labelsize=8, length=0, pad=5)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(GRID)

@@ -87,10 +87,9 @@ def _overalls(report: Report) -> str:
     for model in report.models:
         row = [model]
         for table in report.paper.groups:
-            group = known.get(table.name)
-            text = group.ours[model].text if group else f"partial (0 of {len(table.rows)})"
-            gain = group.gains.get(model) if group else None
-            row.append(text + ("" if gain is None else f" ({percent(gain)})"))
+            group = known[table.name]
+            gain = group.gains.get(model)
+            row.append(group.ours[model].text + ("" if gain is None else f" ({percent(gain)})"))
         rows.append(row)
     for found in report.paper.models:
         row = [f"{found.title}, published"]

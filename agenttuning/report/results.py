@@ -13,7 +13,7 @@ from agenttuning.report.runs import SCRIPTED, Run
 from agenttuning.scores import paper as published
 from agenttuning.scores.overall import Overall, overall, relative_gain, weights_from_runs
 from agenttuning.scores.paired import Paired, compare
-from agenttuning.scores.paper import Paper, PaperModel, PaperRow
+from agenttuning.scores.paper import Paper, PaperGroup, PaperModel, PaperRow
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def collect(runs: Sequence[Run], problems: Sequence[str], models: Sequence[str] 
         players=tuple(players),
         groups=groups,
         lines=tuple(lines),
-        overalls=tuple(_overall(group, lines, names, paper) for group in groups if paper.group(group)),
+        overalls=tuple(_overall(group, lines, names, paper) for group in paper.groups),
         comparisons=tuple(_comparisons(lines, names)),
         notices=tuple(_notices(runs, problems)),
     )
@@ -184,10 +184,8 @@ def _rank(entry: Entry) -> tuple[bool, bool, bool, bool, bool, int, str]:
     )
 
 
-def _overall(group: str, lines: list[Line], models: list[str], paper: Paper) -> GroupOverall:
-    table = paper.group(group)
-    assert table is not None
-    weights = table.inverse_weights
+def _overall(group: PaperGroup, lines: list[Line], models: list[str], paper: Paper) -> GroupOverall:
+    weights = group.inverse_weights
     here = [line for line in lines if line.column in weights]
     scores: dict[str, dict[str, float | None]] = {model: {} for model in models}
     for line, model in itertools.product(here, models):
@@ -205,7 +203,7 @@ def _overall(group: str, lines: list[Line], models: list[str], paper: Paper) -> 
             gains[model] = gain
     relative, basis = _relative(here, models, list(weights))
     ours = {model: overall(scores[model], weights) for model in models}
-    return GroupOverall(group, ours, gains, relative, basis)
+    return GroupOverall(group.name, ours, gains, relative, basis)
 
 
 def _relative(lines: list[Line], models: list[str], columns: list[str]) -> tuple[dict[str, Overall], str]:

@@ -40,7 +40,7 @@ def print_report(report: Report, console: Console) -> None:
             cells += [_cell(line.best.get(player)) for player in report.players]
             table.add_row(*cells)
         scores = next((overall for overall in report.overalls if overall.group == group), None)
-        if scores:
+        if scores and report.models:
             published = report.paper.group(group)
             cells = [Text("  overall", style="italic")]
             for model in report.models:
@@ -57,15 +57,16 @@ def print_report(report: Report, console: Console) -> None:
 
 def print_comparison(a: Run, b: Run, paired: Paired, notes: list[str], console: Console) -> None:
     """Paired comparison of two runs; rewards on a scale of 0 to 100."""
-    table = Table(
-        title=visible(f"{a.title}, {a.split}: {paired.shared} shared samples"), title_justify="left"
-    )
+    table = Table()
     for name in ("", "A", "B", "A - B"):
-        table.add_column(name, justify="left" if not name else "right")
+        table.add_column(name, justify="left" if not name else "right", no_wrap=bool(name))
+    console.print(
+        Text(visible(f"{a.title}, {a.split}: {paired.shared} shared samples\nA: {a.name}\nB: {b.name}")),
+        soft_wrap=True,
+    )
     difference = "\u2013" if paired.difference is None else f"{100 * paired.difference:+.1f}"
     if paired.low is not None and paired.high is not None:
         difference += " " + interval(100 * paired.low, 100 * paired.high)
-    table.add_row("run", _text(a.name), _text(b.name), "")
     table.add_row("mean reward", _percent(paired.mean_a), _percent(paired.mean_b), difference)
     table.add_row("better on", str(paired.a_better), str(paired.b_better), f"{paired.ties} ties")
     table.add_row("scored only here", str(paired.only_a), str(paired.only_b), "")

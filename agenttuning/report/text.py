@@ -77,7 +77,7 @@ def markdown(value: str) -> str:
     """Text for one cell of a Markdown table: nothing in it is read as markup, HTML or a cell border."""
     line = " ".join(visible(value).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\\\`*_{}\[\]()#!|~])", r"\\\1", line)
+    return re.sub(r"([\\`*_{}\[\]#|~])", r"\\\1", line)
 
 
 def slug(*parts: str) -> str:

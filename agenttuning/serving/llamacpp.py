@@ -50,18 +50,21 @@ def embedded_gguf() -> Path:
     )
 
 
-def cpu_quota() -> int:
-    """CPUs this process may use where a container or an affinity mask gives it fewer than the machine has, else 0.
+def default_threads() -> int:
+    """One less than the cores this process may use (affinity mask, container quota), at least one.
 
-    One thread too many is worse than one too few: all threads wait for each other many times per token.
+    llama.cpp's threads wait for each other hundreds of times per token, so one that loses its core to another process
+    stops them all: on two cores with a busy neighbour, two threads gave 2 to 60 tokens/s where one gave 60 to 95.
     """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cpus = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    topology = [Path(f"/sys/devices/system/cpu/cpu{n}/topology/thread_siblings_list") for n in cpus]
+    cores = len({path.read_text() for path in topology}) if all(p.is_file() for p in topology) else len(cpus)
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        allowed = min(allowed, max(int(quota) // int(period), 1))
+        cores = min(cores, int(quota) // int(period))
     except (OSError, ValueError):  # no cgroup v2, or the quota is the word "max"
         pass
-    return allowed if allowed < (os.cpu_count() or 1) else 0
+    return max(cores - 1, 1)
 
 
 class LlamaCppBackend:
@@ -72,7 +75,7 @@ class LlamaCppBackend:
         model_id: name to report.
         parallel: sequences decoded at once. Half as many further slots keep the caches of paused conversations.
         context: tokens per sequence, prompt and reply together; capped by what the model was trained on.
-        threads: CPU threads; 0 lets llama.cpp choose.
+        threads: CPU threads; 0 means default_threads().
 
     Raises:
         KitError: no such file, or llama.cpp cannot load it.
@@ -97,6 +100,7 @@ class LlamaCppBackend:
         params.model.path = str(gguf)
         params.n_parallel = parallel + spare
         params.n_ctx = context * (parallel + spare)
+        params.n_batch = params.n_ubatch  # a long prompt goes in pieces, between the steps of other sequences
         params.verbosity = -1
         params.ui = False
         params.endpoint_props = True
@@ -105,8 +109,7 @@ class LlamaCppBackend:
         key = secrets.token_hex(16)
         params.api_keys = [key]
         for cpu in (params.cpuparams, params.cpuparams_batch):
-            if threads or (threads := cpu_quota()):
-                cpu.n_threads = threads
+            cpu.n_threads = threads or default_threads()
             cpu.poll = 0  # spinning threads would take the cores from the environments beside the model
         try:
             self._engine: Any = xllamacpp.Server(params)

@@ -80,7 +80,7 @@ class Loopback:
             writer.write(head.encode() + body)
             await writer.drain()
             yield reader, writer
-        except (OSError, EOFError, ValueError) as error:  # ValueError: not the HTTP or JSON we expect
+        except (OSError, EOFError, ValueError, LookupError) as error:  # the last two: not the HTTP we expect
             raise BackendFailure(f"the connection to the llama.cpp engine broke ({error})") from error
         finally:
             if writer is not None:

@@ -25,9 +25,12 @@ from agenttuning.serving.validation import GenerateRequest, Parameters
 
 
 def _common(body: Fields) -> dict[str, Any]:
-    """Sampling fields of both routes: temperature 0 is greedy, anything else (or nothing) samples."""
+    """Sampling fields of both routes: temperature 0 is greedy, anything else (or nothing) samples.
+
+    The model's name may be anything, as with TGI when it has no adapters loaded.
+    """
     temperature = body.number("temperature")
-    model = body.string("model")
+    body.string("model")
     return {
         "temperature": None if temperature == 0.0 else temperature,
         "do_sample": temperature != 0.0,
@@ -35,7 +38,6 @@ def _common(body: Fields) -> dict[str, Any]:
         "seed": body.seed(),
         "frequency_penalty": body.number("frequency_penalty"),
         "stop": tuple(body.strings("stop", nullable=True)),
-        "adapter_id": None if model in (None, "", "tgi") else model,
         "details": True,
     }
 

@@ -2,14 +2,15 @@
 
 A rule (see data/README.md) names what to look for: an assignment, an argument of a call, a returned value,
 or a whole JSON file. The expression found must be made of literals: strings (also f-strings, whose fields
-become {name}), numbers, lists, tuples, dicts, `+` between strings, `.strip()`, and names that the same
-module assigns once to such a literal. Anything else is refused.
+become {name}), numbers, lists, tuples, dicts, `+` between strings, `%` with nothing but %s, `.strip()`, and
+names that the same module assigns once to such a literal. Anything else is refused.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -69,6 +70,13 @@ class _Module:
                 sides = [self.literal(side, fields, depth + 1) for side in (left, right)]
                 if all(isinstance(side, str) for side in sides):
                     return sides[0] + sides[1]
+            case ast.BinOp(left=left, op=ast.Mod(), right=right):
+                template = self.literal(left, fields, depth + 1)
+                parts = right.elts if isinstance(right, ast.Tuple) else [right]
+                values = [self.literal(part, fields, depth + 1) for part in parts]
+                if isinstance(template, str) and set(re.findall("%.?", template)) <= {"%s", "%%"}:
+                    if template.replace("%%", "").count("%s") == len(values):
+                        return template % tuple(values)
             case ast.Call(func=ast.Attribute(value=text, attr="strip"), args=[], keywords=[]):
                 value = self.literal(text, fields, depth + 1)
                 if isinstance(value, str):
@@ -121,12 +129,27 @@ def _matches(rule: Rule, scope: ast.AST) -> Iterator[ast.expr]:
 
 
 def _taken(node: ast.expr, take: str | None, name: str) -> ast.expr:
-    """Side of a `+`: "left.left.right" walks down from the outermost one."""
+    """Side of a `+`, item of a tuple or value of a dict: "left.left.1" walks down from the outermost one."""
     for side in take.split(".") if take else []:
+        if side.isdecimal():
+            node = _item(node, int(side), name)
+            continue
         if not isinstance(node, ast.BinOp):
             raise KitError(f"{name}, line {node.lineno}: `{ast.unparse(node)[:60]}` has no {side} side")
         node = node.left if side == "left" else node.right
     return node
+
+
+def _item(node: ast.expr, key: int, name: str) -> ast.expr:
+    """Item number `key` of a list or tuple, or the value under the number `key` of a dict."""
+    match node:
+        case ast.List(elts=items) | ast.Tuple(elts=items) if key < len(items):
+            return items[key]
+        case ast.Dict(keys=keys, values=values):
+            for one, value in zip(keys, values, strict=True):
+                if isinstance(one, ast.Constant) and type(one.value) is int and one.value == key:
+                    return value
+    raise KitError(f"{name}, line {node.lineno}: `{ast.unparse(node)[:60]}` has no item {key}")
 
 
 def _turns(value: Any, roles: tuple[str, str]) -> Any:

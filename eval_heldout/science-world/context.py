@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from agenttuning.errors import KitError, MissingData
+from agenttuning.models import templates
 from agenttuning.models.types import Message
 
 TokenCounter = Callable[[str], int]
@@ -76,16 +77,7 @@ def counter(name: str) -> TokenCounter:
 
 def render_llama2(messages: list[Message]) -> str:
     """The prompt in FastChat's llama-2 template, contents unstripped as upstream's loop leaves them."""
-    from fastchat.conversation import get_conv_template
-
-    conversation = get_conv_template("llama-2")
-    rest = list(messages)
-    if rest and rest[0]["role"] == "system":
-        conversation.set_system_message(rest.pop(0)["content"])
-    for message in rest:
-        conversation.append_message(conversation.roles[message["role"] == "assistant"], message["content"])
-    conversation.append_message(conversation.roles[1], None)
-    return conversation.get_prompt()
+    return templates.render("llama-2", messages, strip=False)
 
 
 def shorten(

@@ -45,8 +45,8 @@ class Gold:
     done: bool
 
 
-_locks: dict[tuple[str, int, int], threading.Lock] = defaultdict(threading.Lock)
-_known: dict[tuple[str, int, int], Gold] = {}
+_locks: dict[tuple[str, int, str, int], threading.Lock] = defaultdict(threading.Lock)
+_known: dict[tuple[str, int, str, int], Gold] = {}
 
 
 def gold(task: str, variation: int, simplification: str, move_limit: int) -> Gold:
@@ -56,7 +56,7 @@ def gold(task: str, variation: int, simplification: str, move_limit: int) -> Gol
         MissingDependency: no Java or no scienceworld.
         EnvironmentFailure: the JVM failed.
     """
-    key = (task, variation, move_limit)
+    key = (task, variation, simplification, move_limit)
     with _locks[key]:
         if key not in _known:
             with Lab(task, variation, simplification, move_limit, gold_path=True) as lab:

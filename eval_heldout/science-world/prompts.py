@@ -63,6 +63,7 @@ def identity(prompt: Prompt) -> dict[str, str]:
         "init": prompt.init,
         "init_ack": prompt.init_ack,
         "new_task_prefix": prompt.new_task_prefix,
+        "cut_guard": prompt.cut_guard,
         "think_observation": prompt.think_observation,
     }
     return {name: _sha256(text) for name, text in texts.items()}

@@ -18,7 +18,6 @@ from .mapping import (
     UNKNOWN_COMMAND,
     clean,
     command_of,
-    cut_reply,
     find_valid_action,
     is_action_failed,
     is_thought,
@@ -131,7 +130,7 @@ def play(
 
     Args:
         lab: simulator with the variation loaded.
-        ask: gets (whole conversation, what is to be sent) and returns the generated text.
+        ask: gets (whole conversation, what is to be sent) and returns the reply, already cut (mapping.cut_reply).
         count: tokens of a rendered prompt.
         move_limit: moves the simulator allows; the number of replies is limited to twice that.
 
@@ -152,7 +151,7 @@ def play(
                 view, prompt.cut_guard, count, CONTEXT_TOKENS - CONTEXT_RESERVE, prompt.system is not None
             )
             episode.omitted = max(episode.omitted, len(messages) - len(view))
-            reply = cut_reply(ask(messages, view))
+            reply = ask(messages, view)
         except (CannotCut, ContextLimit):
             # Upstream dies here and loses the task's score file; the score reached so far is kept instead.
             episode.end = "context_stop"

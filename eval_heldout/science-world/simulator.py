@@ -25,6 +25,9 @@ HEAP = "-Xmx256m -XX:+UseSerialGC"
 """JVM options: the default heap is a quarter of the machine's memory and grows to gigabytes; with these the
 resident size stays below 400 MB at the same speed."""
 
+SIMPLIFICATIONS = ("easy", "teleportAction", "selfWateringFlowerPots", "openContainers", "openDoors")
+"""What may be asked for, comma-separated; noElectricalAction is left out since four task types refuse it."""
+
 DESCRIPTION_HEADER = len("Task Description:\n")
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from agenttuning.episodes.types import Outcome, Player, Sample, Scores, Task
 from agenttuning.errors import KitError
 from agenttuning.models.types import Message
 
-from . import context, gold, prompts, protocol, simulator
+from . import context, gold, mapping, prompts, protocol, simulator
 from .scoring import scores_of
 from .simulator import Lab
 from .variations import TASK_TYPES, chosen
@@ -49,7 +49,7 @@ class TaskScienceWorld(Task):
         prompt = self._prompt(number)
 
         def ask(messages: list[Message], view: list[Message]) -> str:
-            return session.reply(messages, view=view)
+            return mapping.cut_reply(session.reply(messages, view=view))
 
         lab = Lab(
             TASK_TYPES[number].name,
@@ -111,6 +111,10 @@ class TaskScienceWorld(Task):
 
     def check(self) -> None:
         simulator.check()
+        for word in str(self.options["simplification"]).split(","):
+            if word and word not in simulator.SIMPLIFICATIONS:
+                known = ", ".join(simulator.SIMPLIFICATIONS)
+                raise KitError(f"ScienceWorld has no simplification {word!r}", f"choose from: {known}")
         context.counter_name(self.options["token_counter"])
         if self.profile == "paper":
             sources.prompts("science-world")

@@ -37,7 +37,9 @@ class FakeBackend:
     script: list[Token | Exception] = field(default_factory=list)
     delay: float = 0.0
     limits: Limits = Limits(99, 100)
-    chat_template: str | None = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[assistant]"
+    chat_template: str | None = (
+        "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[assistant]"
+    )
     prompt_logprobs: bool = True
     grammars: bool = False
     healthy: bool = True
@@ -94,7 +96,9 @@ def words(*texts: str) -> list[Token | Exception]:
 def running(service: Service) -> Iterator[httpx.Client]:
     """A client of the service behind a real uvicorn on a free port."""
     listening = bind("127.0.0.1", 0)
-    config = uvicorn.Config(build_app(service), log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        build_app(service), log_level="critical", lifespan="off", timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
@@ -155,7 +159,18 @@ def start_serve(folder: Path, *options: str) -> Embedded:
     ready_file = folder / "ready.json"
     code = "from agenttuning.commands.serve import serve; serve()"
     # One thread: with more, llama.cpp's threads wait for each other whenever another process uses a core.
-    command = [sys.executable, "-c", code, "--port", "0", "--ready-file", str(ready_file), "--threads", "1", *options]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "--port",
+        "0",
+        "--ready-file",
+        str(ready_file),
+        "--threads",
+        "1",
+        *options,
+    ]
     process = subprocess.Popen(
         command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -15,10 +15,12 @@ from agenttuning.serving.backend import Limits, Token
 from agenttuning.serving.errors import BackendFailure
 from agenttuning.serving.service import Service
 from agenttuning.serving.validation import ServerLimits
-from tests.serving.conftest import BOS, FakeBackend, running, words
+from tests.serving.conftest import BOS, FakeBackend, words
 
 
-def generate(client: httpx.Client, inputs: str = "abc", path: str = "/generate", **parameters: Any) -> httpx.Response:
+def generate(
+    client: httpx.Client, inputs: str = "abc", path: str = "/generate", **parameters: Any
+) -> httpx.Response:
     return client.post(path, json={"inputs": inputs, "parameters": parameters})
 
 
@@ -80,7 +82,10 @@ def test_validation_texts(client: httpx.Client, parameters: dict[str, Any], text
 
 def test_empty_inputs_are_refused_before_truncate(client: httpx.Client) -> None:
     reply = generate(client, inputs="", truncate=0)
-    assert (reply.status_code, reply.json()["error"]) == (422, "Input validation error: `inputs` cannot be empty")
+    assert (reply.status_code, reply.json()["error"]) == (
+        422,
+        "Input validation error: `inputs` cannot be empty",
+    )
 
 
 def test_total_is_checked_before_input_and_input_may_equal_its_limit(
@@ -118,7 +123,9 @@ def test_truncate_keeps_the_last_tokens(client: httpx.Client, backend: FakeBacke
     assert reply.headers["x-prompt-tokens"] == "2"
 
 
-def test_inputs_get_special_tokens_and_chat_prompts_do_not(client: httpx.Client, backend: FakeBackend) -> None:
+def test_inputs_get_special_tokens_and_chat_prompts_do_not(
+    client: httpx.Client, backend: FakeBackend
+) -> None:
     generate(client, "a")
     client.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "a"}]})
     assert backend.jobs[0].ids == [BOS, ord("a")]
@@ -196,7 +203,14 @@ def test_unknown_fields_are_ignored(client: httpx.Client) -> None:
 def test_generate_reply_and_headers(client: httpx.Client) -> None:
     reply = generate(client, "abc", max_new_tokens=10)
     assert reply.json() == {"generated_text": " Hello world"}
-    numbers = ["compute-characters", "total-time", "validation-time", "queue-time", "inference-time", "time-per-token"]
+    numbers = [
+        "compute-characters",
+        "total-time",
+        "validation-time",
+        "queue-time",
+        "inference-time",
+        "time-per-token",
+    ]
     for name in numbers:
         assert int(reply.headers[f"x-{name}"]) >= 0
     assert float(reply.headers["x-compute-time"]) > 0
@@ -219,7 +233,9 @@ def test_details(client: httpx.Client) -> None:
     }
 
 
-def test_decoder_input_details_fill_prefill_and_imply_details(client: httpx.Client, backend: FakeBackend) -> None:
+def test_decoder_input_details_fill_prefill_and_imply_details(
+    client: httpx.Client, backend: FakeBackend
+) -> None:
     details = generate(client, "ab", decoder_input_details=True).json()["details"]
     assert [(t["id"], t["logprob"]) for t in details["prefill"]] == [(1, None), (97, -1.0), (98, -1.0)]
     backend.prompt_logprobs = False
@@ -362,7 +378,8 @@ def wait_until(condition: Any) -> None:
 
 
 def test_requests_beyond_the_limit_get_429_at_once(
-    client: httpx.Client, service: Service, backend: FakeBackend) -> None:
+    client: httpx.Client, service: Service, backend: FakeBackend
+) -> None:
     service.limits = ServerLimits(max_concurrent_requests=2)
     backend.delay = 0.5
     threads = [threading.Thread(target=generate, args=(client,)) for _ in range(2)]
@@ -392,11 +409,14 @@ def test_a_client_that_leaves_frees_its_slot(
         "/v1/completions": {"prompt": ["a", "b"], "stream": True},
     }
     body = bodies.get(path, {"inputs": "a"})
-    with pytest.raises(httpx.ReadTimeout), httpx.Client(base_url=client.base_url, timeout=0.5) as leaver:
-        with leaver.stream("POST", path, json=body) as reply:
-            for _ in reply.iter_lines():
-                if path != "/generate" and backend.jobs:
-                    raise httpx.ReadTimeout("enough")
+    with (
+        pytest.raises(httpx.ReadTimeout),
+        httpx.Client(base_url=client.base_url, timeout=0.5) as leaver,
+        leaver.stream("POST", path, json=body) as reply,
+    ):
+        for _ in reply.iter_lines():
+            if path != "/generate" and backend.jobs:
+                raise httpx.ReadTimeout("enough")
     assert backend.jobs
     wait_until(lambda: backend.running == 0 and service.in_flight == 0)
 
@@ -428,9 +448,16 @@ def test_info_and_models(client: httpx.Client) -> None:
     assert info["model_id"] == "org/fake"
     assert (info["max_input_tokens"], info["max_total_tokens"]) == (99, 100)
     assert info["router"] == "text-generation-router"
-    limits = {"max_concurrent_requests": 128, "max_best_of": 2, "max_stop_sequences": 4, "max_client_batch_size": 4}
+    limits = {
+        "max_concurrent_requests": 128,
+        "max_best_of": 2,
+        "max_stop_sequences": 4,
+        "max_client_batch_size": 4,
+    }
     assert limits.items() <= info.items()
-    assert {"model_sha", "model_pipeline_tag", "validation_workers", "version", "sha", "docker_label"} <= set(info)
+    assert {"model_sha", "model_pipeline_tag", "validation_workers", "version", "sha", "docker_label"} <= set(
+        info
+    )
     entry = {"id": "org/fake", "object": "model", "created": 0, "owned_by": "org/fake"}
     assert client.get("/v1/models").json() == {"object": "list", "data": [entry]}
 

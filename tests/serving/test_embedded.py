@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import threading
 import time
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from agenttuning.serving.errors import BackendFailure
+from agenttuning.serving.llamacpp import default_threads
 from agenttuning.serving.loopback import Loopback
 from tests.serving.conftest import Embedded, start_serve, stop_serve
 
@@ -37,7 +39,12 @@ def test_info_and_greedy_reply(embedded: Embedded) -> None:
     assert reply["generated_text"] == "The capital of France is Paris."
     details = reply["details"]
     assert (details["finish_reason"], details["generated_tokens"], details["seed"]) == ("eos_token", 8, None)
-    assert details["tokens"][-1] | {"logprob": 0} == {"id": 2, "text": "<|im_end|>", "logprob": 0, "special": True}
+    assert details["tokens"][-1] | {"logprob": 0} == {
+        "id": 2,
+        "text": "<|im_end|>",
+        "logprob": 0,
+        "special": True,
+    }
     assert all(-10 < token["logprob"] <= 0 for token in details["tokens"])
 
 
@@ -84,7 +91,8 @@ def test_total_limit_is_422(embedded: Embedded) -> None:
 
 
 def test_a_character_of_several_tokens_is_streamed_whole(embedded: Embedded) -> None:
-    prompt = "Repeat: 😀🎉 日本語 😀🎉 日本語 😀🎉 日本語 😀🎉"
+    asked = "<|im_start|>user\nRepeat exactly: 😀🎉 日本語<|im_end|>\n<|im_start|>assistant\n"
+    prompt = asked + "😀🎉 日本語 😀🎉 日本語\n😀🎉"
     for n in range(1, 7):  # some of these limits cut a character
         reply = embedded.generate(prompt, max_new_tokens=n, details=True).json()
         tokens = reply["details"]["tokens"]
@@ -95,18 +103,20 @@ def test_a_character_of_several_tokens_is_streamed_whole(embedded: Embedded) -> 
 
 def test_follow_up_turn_uses_the_prefix_cache(embedded: Embedded) -> None:
     """Interleaved episodes behind one instruction: each later turn evaluates only what is new."""
-    instruction = "<|im_start|>system\n" + "You act in a house. " * 40 + "<|im_end|>\n"
-    talks = [instruction + f"<|im_start|>user\nEpisode {e}: {'look ' * 40}<|im_end|>\n" for e in range(3)]
+    instruction = "<|im_start|>system\n" + "You act in a house. " * 25 + "<|im_end|>\n"
+    talks = [instruction + f"<|im_start|>user\nEpisode {e}: {'look ' * 15}<|im_end|>\n" for e in range(3)]
     evaluated: list[int] = []
     for _turn in range(3):
         for e in range(3):
             talks[e] += "<|im_start|>assistant\n"
             reply = embedded.generate(talks[e], max_new_tokens=6)
             evaluated.append(int(reply.headers["x-prompt-tokens-evaluated"]))
-            assert int(reply.headers["x-prompt-tokens"]) > 230
-            talks[e] += reply.json()["generated_text"] + "<|im_end|>\n<|im_start|>user\nYou see a door.<|im_end|>\n"
+            assert int(reply.headers["x-prompt-tokens"]) > 140
+            talks[e] += (
+                reply.json()["generated_text"] + "<|im_end|>\n<|im_start|>user\nYou see a door.<|im_end|>\n"
+            )
     assert max(evaluated[3:]) <= 30
-    assert counter(embedded, "agenttuning_prompt_tokens_cached_total") > 6 * 200
+    assert counter(embedded, "agenttuning_prompt_tokens_cached_total") > 6 * 100
 
 
 def test_four_parallel_streams_run_at_the_same_time(embedded: Embedded) -> None:
@@ -130,7 +140,9 @@ def test_four_parallel_streams_run_at_the_same_time(embedded: Embedded) -> None:
         thread.join()
     assert len(spans) == 4
     assert max(start for start, _, _ in spans.values()) < min(end for _, end, _ in spans.values())
-    assert all('"finish_reason"' not in last and '"generated_text":"' in last for _, _, last in spans.values())
+    assert all(
+        '"finish_reason"' not in last and '"generated_text":"' in last for _, _, last in spans.values()
+    )
 
 
 def test_a_client_that_leaves_frees_its_slot(embedded: Embedded) -> None:
@@ -140,7 +152,11 @@ def test_a_client_that_leaves_frees_its_slot(embedded: Embedded) -> None:
     with httpx.stream("POST", f"{embedded.url}/generate_stream", json=body, timeout=60) as reply:
         next(reply.iter_lines())
     for _ in range(100):
-        if counter(embedded, "tgi_batch_current_size") == counter(embedded, "agenttuning_requests_in_flight") == 0:
+        if (
+            counter(embedded, "tgi_batch_current_size")
+            == counter(embedded, "agenttuning_requests_in_flight")
+            == 0
+        ):
             break
         time.sleep(0.05)
     else:
@@ -149,14 +165,15 @@ def test_a_client_that_leaves_frees_its_slot(embedded: Embedded) -> None:
 
 
 def test_json_grammar(embedded: Embedded) -> None:
-    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    schema: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    schema["additionalProperties"] = False
     reply = embedded.generate(FRANCE, max_new_tokens=40, grammar={"type": "json", "value": schema}).json()
     assert re.fullmatch(r'\s*{\s*"n"\s*:\s*-?\d+\s*}\s*', reply["generated_text"])
 
 
 def test_huggingface_client(embedded: Embedded) -> None:
     hub = pytest.importorskip("huggingface_hub")
-    client = hub.InferenceClient(base_url=embedded.url)
+    client = hub.InferenceClient(base_url=embedded.url)  # sends the model name "dummy"
     raw: Any = hub.InferenceClient(model=embedded.url)
     assert raw.text_generation(FRANCE, max_new_tokens=20) == "The capital of France is Paris."
     streamed = list(raw.text_generation(FRANCE, max_new_tokens=20, stream=True))
@@ -181,7 +198,12 @@ def test_openai_client(embedded: Embedded) -> None:
     reply = client.chat.completions.create(model=MODEL, messages=messages, max_tokens=8, temperature=0)
     assert reply.usage.completion_tokens <= 8
     stream = client.chat.completions.create(
-        model="tgi", messages=messages, max_tokens=8, temperature=0, stream=True, stream_options={"include_usage": True}
+        model="tgi",
+        messages=messages,
+        max_tokens=8,
+        temperature=0,
+        stream=True,
+        stream_options={"include_usage": True},
     )
     parts = list(stream)
     assert "".join(p.choices[0].delta.content for p in parts if p.choices) == reply.choices[0].message.content
@@ -190,8 +212,13 @@ def test_openai_client(embedded: Embedded) -> None:
     assert done.choices[0].text == "The capital of France is Paris."
     pieces = client.completions.create(model="tgi", prompt=FRANCE, max_tokens=20, temperature=0, stream=True)
     assert "".join(p.choices[0].text for p in pieces) == done.choices[0].text
-    with pytest.raises(openai.UnprocessableEntityError):
-        client.chat.completions.create(model="nobody/else", messages=messages)
+    with pytest.raises(openai.UnprocessableEntityError) as caught:
+        client.chat.completions.create(model="tgi", messages=messages, top_p=1.0)
+    assert "`top_p` must be" in caught.value.response.json()["error"]
+
+
+def test_one_core_stays_free_for_others() -> None:
+    assert 1 <= default_threads() <= max((os.cpu_count() or 1) - 1, 1)
 
 
 def test_a_dead_engine_is_a_backend_failure() -> None:
@@ -206,7 +233,9 @@ def test_a_dead_engine_is_a_backend_failure() -> None:
     asyncio.run(call())
 
 
-@pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\ndata: {", b"", b"SSH-2.0\r\n\r\n"])
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\ndata: {", b"", b"SSH-2.0\r\n\r\n"]
+)
 def test_an_engine_that_dies_in_the_middle_is_a_backend_failure(answer: bytes) -> None:
     async def call() -> None:
         async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -21,7 +21,7 @@ from pymysql.constants import CLIENT, FIELD_TYPE
 from pymysql.converters import conversions, convert_date, convert_datetime
 from pymysql.cursors import SSCursor
 
-from .tables import quoted
+from .tables import RESERVED, quoted
 
 COLLATION = "utf8mb4_uca1400_nopad_ai_ci"
 """MariaDB's equal of MySQL 8's utf8mb4_0900_ai_ci: a no-break space equals a space, trailing blanks count."""
@@ -202,10 +202,20 @@ def run_statement(
             return Answer(shown.text(), True)  # upstream, without limits, would have shown as much
         if lost and "timed out" not in str(error):
             raise ServerGone(error_text(error)) from error
-        return Answer(TIMED_OUT if lost else error_text(error), False)
+        return Answer(TIMED_OUT if lost else _as_for_root(error_text(error), sql), False)
     except UnicodeDecodeError as error:
         connection.abandon()
         return Answer(str(error), False)
+
+
+def _as_for_root(text: str, sql: str) -> str:
+    """Upstream's model is root, so a database that does not exist is unknown to it, not forbidden."""
+    denied = re.search(r"^1142 .* denied to user .* for table `(.+?)`\.`", text)
+    if denied is None and sql.lstrip().upper().startswith("USE"):
+        denied = re.search(r"^1044 .* to database '(.+)'$", text)
+    if denied is None or denied[1].lower() in RESERVED:
+        return text
+    return f"1049 (42000): Unknown database '{denied[1]}'"
 
 
 class _Shown:

@@ -153,6 +153,15 @@ class EpisodeDatabase:
         with connection.cursor() as cursor:
             with suppress(pymysql.err.MySQLError):  # there is no such user the first time
                 cursor.execute(f"KILL USER {self._account}")
+            cursor.execute("XA RECOVER")
+            for format_id, global_length, _, data in cursor.fetchall():
+                # A prepared transaction outlives its connection and keeps its locks. Its name comes as bytes.
+                parts = bytes(data[:global_length]), bytes(data[global_length:])
+                xid = ",".join(f"X'{part.hex()}'" for part in parts)
+                with suppress(
+                    pymysql.err.MySQLError
+                ):  # still attached to a connection: KILL has rolled it back
+                    cursor.execute(f"XA ROLLBACK {xid},{format_id}")
             cursor.execute(f"DROP USER IF EXISTS {self._account}")
             cursor.execute(f"DROP DATABASE IF EXISTS {quoted(self.table.name)}")
 
@@ -209,12 +218,13 @@ def episode_database(
     """
     with locks.hold(table.name):
         server.revive()
+        folder = server.folder
         database = EpisodeDatabase(server, table, suffix, multi)
         try:
             database.create()
             yield database
         finally:
-            with suppress(
-                EnvironmentFailure
-            ):  # the server is gone and the database with it; create() drops remains
+            try:
                 database.remove()
+            except EnvironmentFailure:  # dead, or something in it cannot be removed
+                server.restart(folder)

@@ -137,6 +137,16 @@ class Server:
                 except KitError as error:
                     raise EnvironmentFailure(str(error)) from error
 
+    def restart(self, folder: Path | None) -> None:
+        """Start anew a server that has got stuck, unless another thread did so since it lay in `folder`.
+
+        Episodes that use it meanwhile fail with EnvironmentFailure and are tried again by the runner.
+        """
+        with self._starting:
+            if folder is not None and self.folder == folder:
+                self.stop()
+                self.start()
+
     def stop(self) -> None:
         """Stop the server and remove its folder. Idempotent."""
         with self._starting:
@@ -161,6 +171,9 @@ class Server:
         """A connection with all rights. Raises EnvironmentFailure when the server does not answer."""
         try:
             connection = connect(self.socket, "root", "", 60)
+            connection.autocommit(True)  # XA ROLLBACK is refused inside a transaction
+            with connection.cursor() as cursor:
+                cursor.execute("SET max_statement_time = 0")
         except pymysql.err.MySQLError as error:
             raise EnvironmentFailure(f"the database server does not answer: {error_text(error)}") from error
         try:
@@ -216,7 +229,7 @@ class Server:
             "--default-time-zone=+00:00",
             f"--max-statement-time={self.statement_seconds}",
             "--lock-wait-timeout=30",
-            "--max-allowed-packet=16M",
+            "--max-allowed-packet=1M",  # bounds every text value, and with it the memory of a row
             "--max-session-mem-used=256M",
             "--max-connections=200",
             # Small and fast: the data is worth nothing after the episode. Syncs to disk took 9 of 10 seconds.
@@ -232,6 +245,7 @@ class Server:
             "--loose-innodb-use-native-aio=0",
             "--key-buffer-size=1M",
             "--aria-pagecache-buffer-size=8M",
+            "--aria-log-file-size=64M",
         ]
 
     def _wait_until_ready(self) -> None:

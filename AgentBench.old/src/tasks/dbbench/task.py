@@ -7,6 +7,7 @@ differs.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import json
 import tomllib
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 FILES = {"std": "dbbench-std", "dev": "dbbench-dev"}
 GRADINGS = ("paper", "strict")
+INSTALL = "run pip install 'agenttuning[dbbench]'"
 
 BEYOND_REACH = {"std-225": "the recorded hash is not the one that the recorded SQL leads to, on any engine"}
 """Samples whose gold answer cannot score; found by playing all gold answers on the real server."""
@@ -96,9 +98,9 @@ class TaskDatabase(Task):
 
     def check(self) -> None:
         if importlib.util.find_spec("pymysql") is None:
-            raise MissingDependency(
-                "the Python package pymysql is not installed", "run pip install 'agenttuning[dbbench]'"
-            )
+            raise MissingDependency("the Python package pymysql is not installed", INSTALL)
+        if (version := importlib.metadata.version("pymysql")).startswith(("0.", "1.0", "1.1")):
+            raise MissingDependency(f"pymysql {version} tells no SQLSTATE of errors, 1.2 does", INSTALL)
         from .server import find_programs
 
         find_programs()
