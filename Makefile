@@ -26,7 +26,7 @@ EVAL_FLAGS = --model $(MODEL) --profile $(PROFILE) --runs $(RUNS) $(if $(SPLIT),
 LOCK_FLAGS = --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo doctor data serve-cpu report selfcheck vectors test test-all lint lock bench bench-harness faults clean \
+.PHONY: help setup demo doctor data serve-cpu report selfcheck vectors test test-all lint lock bench bench-harness bench-envs faults clean \
 	$(addprefix eval-,$(TASK_NAMES))
 
 ##@ Start here
@@ -81,10 +81,13 @@ lint: setup ## ruff and mypy
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy agenttuning
 
 ##@ Measure
-bench: bench-harness faults ## All benches
+bench: bench-harness bench-envs faults ## All benches
 
 bench-harness: setup ## What the harness costs: turns/s, against a bare async client and the naive way
 	@$(PY) benchmarks/harness.py
+
+bench-envs: setup ## Speed of every task's environment, one table [TASKS="a b"]
+	@$(PY) benchmarks/envs.py $(TASKS)
 
 faults: setup ## Faulty server, crashing environment, kill -9 and resume: nothing lost, doubled, misscored
 	@$(PY) benchmarks/faults.py

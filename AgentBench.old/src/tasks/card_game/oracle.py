@@ -10,6 +10,7 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from agenttuning.models.types import Message
@@ -23,9 +24,10 @@ from .sight import Sight
 
 FISH_WORTH = 100
 """Health points that a living fish counts more than its health."""
-WANDER = 0.25
-"""Share of moves at which a variant other than 0 takes its second choice."""
-VARIANTS = 40
+WANDER = 0.5
+"""Share of moves at which a variant other than 0 takes any of its CHOICES best moves."""
+CHOICES = 4
+VARIANTS = 400
 """Variants that are tried before a game counts as out of the oracle's reach."""
 
 
@@ -60,8 +62,8 @@ class Strategist:
     def move(self, board: Board) -> Order:
         """The move after which the balance of health is best."""
         ranked = sorted(self._orders(board), key=lambda order: -self._value(board, order))
-        if self._stray and len(ranked) > 1 and self._stray() < WANDER:
-            return ranked[1]
+        if self._stray and self._stray() < WANDER:
+            return ranked[int(self._stray() * min(CHOICES, len(ranked)))]
         return ranked[0]
 
     def _orders(self, board: Board) -> list[Order]:
@@ -129,6 +131,7 @@ def line_up_of(opponent: str, seed: str) -> list[int]:
     return OPPONENTS[opponent](Dice(seed)).pick()
 
 
+@lru_cache(maxsize=1024)
 def winning_variant(opponent: str, seat: int, seed: str) -> int | None:
     """First variant of the strategist that wins this game, found by playing it; None if none of VARIANTS does."""
     for variant in range(VARIANTS):

@@ -25,7 +25,7 @@ class Deed:
         own_hits: hit records on the acting player's own side.
         struck, injury: position and announced value per enemy target slot (enemy as seen by the actor).
         struck_now: how many of these slots belong to the latest action.
-        positions, types: triggered passives of the side opposite to the actor, per slot.
+        positions, types: passives triggered on the side of the receiver's enemy, per slot.
         passives_now: how many of these slots belong to the latest action.
     """
 
@@ -59,7 +59,7 @@ class Deed:
             self.struck[slot] = target["pos"]
             self.injury[slot] = target["value"]
         self.struck_now = len(targets)
-        passives = [p for p in told.get("passive", ()) if p["isEnemy"] is mine]
+        passives = [p for p in told.get("passive", ()) if p["isEnemy"]]
         for slot, passive in enumerate(passives[:PASSIVE_SLOTS]):
             self.positions[slot] = passive["source"]
             self.types[slot] = PASSIVES[passive["type"]]

@@ -45,6 +45,16 @@ FILE_SIZE = 256 * 2**20
 """Bytes of any one file of the server. MariaDB 10.11 does not stop a CREATE TABLE ... SELECT of large texts when it is
 killed: without this limit such a statement fills the disk."""
 
+NO_SYNC = (
+    "--loose-innodb-flush-method=nosync",
+    "--loose-debug-no-sync",
+    "--loose-sync-frm=0",
+    "--loose-innodb-doublewrite=0",
+    "--loose-innodb-use-native-aio=0",
+)
+"""The data is worth nothing after the episode, and syncs to disk took most of the time. "loose": a server that lacks
+the option starts all the same."""
+
 OLDEST = (10, 10)
 """First MariaDB with the uca1400 collations."""
 
@@ -184,7 +194,7 @@ class Server:
 
     def _launch(self, programs: Programs) -> None:
         assert self.folder is not None
-        common = ["--no-defaults", f"--datadir={self.folder / 'data'}", "--innodb-log-file-size=8M"]
+        common = ["--no-defaults", f"--datadir={self.folder / 'data'}", "--innodb-log-file-size=8M", *NO_SYNC]
         if os.geteuid() == 0:
             common.append("--user=root")  # mariadbd refuses to run as root unless told to
         job = {
@@ -232,17 +242,10 @@ class Server:
             "--max-allowed-packet=1M",  # bounds every text value, and with it the memory of a row
             "--max-session-mem-used=256M",
             "--max-connections=200",
-            # Small and fast: the data is worth nothing after the episode. Syncs to disk took 9 of 10 seconds.
-            # "loose": a server without the option starts all the same.
             "--performance-schema=OFF",
             "--skip-log-bin",
             "--innodb-flush-log-at-trx-commit=0",
-            "--loose-innodb-doublewrite=0",
-            "--loose-innodb-flush-method=nosync",
-            "--loose-debug-no-sync",
-            "--loose-sync-frm=0",
             "--innodb-buffer-pool-size=32M",
-            "--loose-innodb-use-native-aio=0",
             "--key-buffer-size=1M",
             "--aria-pagecache-buffer-size=8M",
             "--aria-log-file-size=64M",

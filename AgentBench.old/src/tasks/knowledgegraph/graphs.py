@@ -85,7 +85,7 @@ class EmbeddedGraph:
         return frozenset(cleaned(predicate) for predicate in self._triples)
 
     def select(self, query: Query) -> list[str]:
-        if self.paths(query) * max(1, self._degree) > self._max_paths:
+        if self.paths(query) > self._max_paths:
             raise QueryRefused("the query has too many ways through the graph")
         try:
             found = self._store.query(query.text)
@@ -98,12 +98,18 @@ class EmbeddedGraph:
         return [value.value for value in rows]
 
     def paths(self, query: Query) -> int:
-        """Upper bound of the query's solutions before duplicates are dropped: the product of the fan-outs."""
+        """Upper bound of the query's solutions before duplicates are dropped: the product of the fan-outs.
+
+        A pattern between two variables that are already bound only sorts out and adds no factor.
+        """
         bound: set[str] = set()
-        total = 1
+        total = max(1, self._degree) if query.lists_predicates else 1
         for triple in query.triples:
             predicate = iri(triple.relation)[1:-1]
-            if not triple.subject.startswith("?"):
+            fixed = not triple.subject.startswith("?")
+            if (fixed or triple.subject in bound) and triple.object in bound:
+                continue
+            if fixed:
                 total *= self._by_pair[NS + triple.subject, predicate]
             elif triple.subject in bound:
                 total *= self._fan_out.get(predicate, 0)

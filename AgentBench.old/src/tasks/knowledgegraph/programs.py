@@ -47,10 +47,12 @@ class Query:
     Attributes:
         text: the query; selects one variable.
         triples: its patterns in order, those of a sub-select not repeated.
+        lists_predicates: whether it asks for predicates of what the patterns find.
     """
 
     text: str
     triples: tuple[Triple, ...]
+    lists_predicates: bool = False
 
 
 def parse(text: str) -> Expression:
@@ -136,13 +138,13 @@ def predicates_query(program: str) -> Query:
         raise QueryRefused("a number has no predicates")
     inner = answers_query(program)
     text = f"SELECT DISTINCT ?rel\nWHERE {{\n?x ?rel ?obj .\n{{\n{inner.text}\n}}\n}}"
-    return Query(text, inner.triples)
+    return Query(text, inner.triples, lists_predicates=True)
 
 
 def entity_predicates_query(entity: str) -> Query:
     """SPARQL for the predicates that leave one entity."""
     text = f'SELECT DISTINCT ?x0\nWHERE {{\n{iri(entity)} ?x0 ?obj .\nFILTER regex(str(?x0), "{NS}")\n}}'
-    return Query(text, ())
+    return Query(text, (), lists_predicates=True)
 
 
 def cleaned(value: str) -> str:

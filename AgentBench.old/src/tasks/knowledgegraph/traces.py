@@ -72,7 +72,7 @@ class _EveryPredicate:
             self._empty.query(query.text)
         except SyntaxError as error:
             raise QueryRefused(str(error)) from error
-        return self._predicates if "?rel" in query.text or "?x0 ?obj" in query.text else []
+        return self._predicates if query.lists_predicates else []
 
 
 def check_traces(samples: Sequence[Sample], ontology: Ontology) -> list[Trace]:
