@@ -91,7 +91,8 @@ def run_command(name: str, arguments: Sequence[str]) -> list[str]:
         *_confinement(), *_limits(name, arguments),
         f"--network={network(model, verb)}",
         *_folders(runs if verb != "selfcheck" else None, data_writable=name == "data"),
-        f"--workdir={Path.cwd()}" if _inside(Path.cwd(), (runs, data_dir())) else "--workdir=/kit",
+        # Relative paths in a task's options (file=data/my.jsonl) then mean the same inside.
+        f"--workdir={Path.cwd()}" if Path.cwd() in data_dir().resolve().parents else "--workdir=/kit",
         f"--env=AGENTTUNING_IMAGE={built.id}",
         f"--env=AGENTTUNING_COMMIT={built.labels.get(REVISION, 'unknown')}",
         *_secrets_of(model),
@@ -179,11 +180,6 @@ def _mount(folder: Path, *, writable: bool) -> str:
     return f"--mount=type=bind,source={folder},target={folder}" + ("" if writable else ",readonly")
 
 
-def _inside(folder: Path, mounted: Sequence[Path]) -> bool:
-    """Whether a mounted folder lies in `folder`, so that relative paths mean the same inside."""
-    return any(folder.resolve() in m.resolve().parents for m in mounted)
-
-
 def _secrets_of(model: Model | None) -> list[str]:
     """The API key by name only: its value never stands on a command line."""
     key = model.api_key_env if model else None
@@ -191,9 +187,7 @@ def _secrets_of(model: Model | None) -> list[str]:
 
 
 def _absolute(arguments: Sequence[str], runs: Path) -> list[str]:
-    """The same arguments; --runs becomes absolute where the working folder does not exist inside."""
-    if _inside(Path.cwd(), (runs, data_dir())):
-        return list(arguments)
+    """The same arguments with --runs as the folder that is mounted."""
     words = list(arguments)
     for index, word in enumerate(words):
         if word == "--runs" and index + 1 < len(words):

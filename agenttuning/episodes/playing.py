@@ -127,6 +127,10 @@ def _recorded_replies(folder: Path) -> dict[str, list[str]]:
     if not records:
         raise KitError(f"{folder} holds no records to replay", "give a run folder below runs/")
     return {
-        sample: [turn["content"] for turn in record["transcript"] if turn["role"] == "assistant"]
+        sample: [
+            turn["content"]
+            for turn in record["transcript"]
+            if turn["role"] == "assistant" and not turn.get("scripted")
+        ]
         for sample, record in records.items()
     }

@@ -126,6 +126,9 @@ class Session:
                 self._reply_waits = False
                 if message["content"] != self.transcript[-1]["content"]:
                     self.transcript[-1]["used"] = message["content"]
+            elif message["role"] == "assistant":
+                # Put into the model's mouth by the task (an example, an acknowledgement): never replayed as a reply.
+                self.transcript.append({**message, "scripted": True})
             else:
                 self.transcript.append(dict(message))
         self._last = list(messages)

@@ -193,7 +193,7 @@ def test_gold_answers_reach_the_ceiling_and_idleness_the_floor(
         made.close()
     assert [s.id for s, o in zip(samples, gold, strict=True) if o.reward != made.ceiling(s)] == []
     assert [s.id for s, o in zip(samples, idle, strict=True) if o.reward != made.floor(s)] == []
-    assert sum(o.reward for o in gold) == {"std": 299, "dev": 60}[split]
+    assert sum(o.reward or 0.0 for o in gold) == {"std": 299, "dev": 60}[split]
     assert not [s.id for s, o in zip(samples, gold, strict=True) if o.metrics.get("hash_agrees") is False]
     assert made.score([record(s, o) for s, o in zip(samples, gold, strict=True)]).metrics[
         "overall_cat_accuracy"

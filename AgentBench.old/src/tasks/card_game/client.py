@@ -52,7 +52,8 @@ class Client:
 
     Attributes:
         asked: every message of the game once, in order, as the transcript shows it.
-        failed_guesses: guess steps without a usable reply; extra_attempts: calls beyond the first of a step.
+        failed_guesses: guess steps without a usable reply; extra_attempts: calls beyond the first of a step;
+            try_times: upstream's count, the same calls but only of steps that ended well.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Client:
         self.asked: list[Message] = []
         self.failed_guesses = 0
         self.extra_attempts = 0
+        self.try_times = 0
         self._remembered: dict[str, list[Message]] = {"guess": [], "action": []}
         self._shown: set[str] = set()
 
@@ -123,17 +125,18 @@ class Client:
         keep = 2 * (GUESSES_REMEMBERED if kind == "guess" else MOVES_REMEMBERED)
         replies: list[str] = []
         for attempt in range(self.attempts):
+            self.extra_attempts += attempt > 0
             request = self._request(kind, prompt, self._remembered[kind][-keep:])
             reply = self.ask(self.asked, request)
             self.asked.append({"role": "assistant", "content": reply})
             found = read(reply)
             if found is not None:
+                self.try_times += attempt
                 self._remembered[kind] += [request[-1], {"role": "assistant", "content": reply}]
                 return found, replies
             if self.repeatable and reply in replies:
                 break
             replies.append(reply)
-            self.extra_attempts += attempt + 1 < self.attempts
         return None, replies
 
     def _request(self, kind: str, prompt: str, remembered: Sequence[Message]) -> list[Message]:

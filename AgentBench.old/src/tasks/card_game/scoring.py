@@ -79,8 +79,15 @@ def scores(records: Sequence[dict[str, Any]]) -> Scores:
         metrics[f"win_rate_moving_{name}"] = proportion(of("win_round", seat=seat))
     metrics["full_play"] = proportion(of("full_play"))
     metrics["damage_rate"] = mean([damage / TEAM_HEALTH for damage in of("damage")])
-    metrics["takedown"] = mean(of("takedown"), scale=1.0)
-    metrics["rounds"] = mean(of("round_num"), scale=1.0)
-    metrics["extra_attempts"] = mean(of("extra_attempts"), scale=1.0)
-    metrics["failed_guesses"] = mean(of("failed_guesses"), scale=1.0)
+    metrics["takedown"] = _count(of("takedown"))
+    metrics["rounds"] = _count(of("round_num"))
+    metrics["extra_attempts"] = _count(of("extra_attempts"))
+    metrics["failed_guesses"] = _count(of("failed_guesses"))
     return Scores("win_rate", metrics)
+
+
+def _count(values: list[float]) -> Metric:
+    """Mean of counts; games that are all alike tell no interval."""
+    if len(set(values)) == 1:
+        return Metric(values[0], len(values))
+    return mean(values, scale=1.0)

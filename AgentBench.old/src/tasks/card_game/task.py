@@ -15,10 +15,10 @@ from typing import Any
 
 from agenttuning.episodes.history import DEFAULT_NOTICE, shorten
 from agenttuning.episodes.session import Session
-from agenttuning.episodes.types import Outcome, Sample, Scores, Status, Task, TaskSpec
+from agenttuning.episodes.types import EnvironmentFailure, Outcome, Sample, Scores, Status, Task, TaskSpec
 from agenttuning.episodes.types import Player as ScriptedPlayer
 from agenttuning.errors import KitError
-from agenttuning.models.types import Generation
+from agenttuning.models.types import ContextLimit, Generation
 
 from . import scoring, transcript
 from .checks import Error
@@ -94,27 +94,45 @@ class TaskCardGame(Task):
         enemy = OPPONENTS[sample.data["opponent"]](Dice(sample.data["seed"]))
         client = self.client(session)
         game = Game()
-        status, limit = Status.COMPLETED, self.options["message_seconds"]
+        status, detail = Status.COMPLETED, ""
         while not game.over:
             phase, player = game.phase, game.turn
-            started = session.model_seconds
             if player != seat:
                 game.submit(enemy.answer(game.message()))
             else:
-                try:
-                    game.submit(client.answer(game.message()))
-                except NoMove as no_move:
-                    # Upstream's client process dies here, and the engine blames it.
-                    game.blame(seat, Error.CRASHED)
-                    status = Status.INVALID_FORMAT if no_move.formless else Status.INVALID_ACTION
-                if limit and session.model_seconds - started > limit:
-                    game.blame(seat, Error.TIMEOUT)
-                    status = Status.TURN_LIMIT
+                status, detail = self._model_moves(game, client, session)
+                session.finish(client.asked)
+            if game.faults and (player != seat or status == Status.COMPLETED):
+                raise EnvironmentFailure(f"the engine refused a reply that no model wrote: {game.faults}")
             sentence, data = transcript.note_of(game, phase, player, seat)
             session.note(sentence, **data)
         sentence, data = transcript.end_note(game, seat)
         session.note(sentence, **data)
-        return self._outcome(sample, game, client, status)
+        return self._outcome(sample, game, client, status, detail)
+
+    def _model_moves(self, game: Game, client: Client, session: Session) -> tuple[Status, str]:
+        """Let the model guess or move. What is no move loses the game; then also why, as status and sentence."""
+        started = session.model_seconds
+        limit = self.options["message_seconds"]
+        try:
+            reply = client.answer(game.message())
+        except NoMove as no_move:
+            # Upstream's client process dies here, and the engine blames it.
+            game.blame(game.turn, Error.CRASHED)
+            if no_move.formless:
+                return (
+                    Status.INVALID_FORMAT,
+                    f"none of {self.attempts} attempts at a move held an object in braces",
+                )
+            return Status.INVALID_ACTION, f"none of {self.attempts} attempts at a move was legal"
+        except ContextLimit as error:
+            game.blame(game.turn, Error.CRASHED)
+            return Status.CONTEXT_LIMIT, error.cause
+        if limit and session.model_seconds - started > limit:
+            game.blame(game.turn, Error.TIMEOUT)
+            return Status.TURN_LIMIT, f"the model took longer than {limit} s for one step"
+        game.submit(reply)
+        return Status.COMPLETED, ""
 
     def client(self, session: Session) -> Client:
         """The model's side of a game."""
@@ -132,15 +150,10 @@ class TaskCardGame(Task):
             repeatable=_greedy(session.generation),
         )
 
-    def _outcome(self, sample: Sample, game: Game, client: Client, status: Status) -> Outcome:
+    def _outcome(self, sample: Sample, game: Game, client: Client, status: Status, detail: str) -> Outcome:
         seat = sample.data["seat"]
-        counted = scoring.tally_of(game, seat, client.extra_attempts)
+        counted = scoring.tally_of(game, seat, client.try_times)
         won = bool(counted["win_round"])
-        details = {
-            Status.INVALID_FORMAT: f"no reply of {self.attempts} attempts at a move held an object in braces",
-            Status.INVALID_ACTION: f"no reply of {self.attempts} attempts at a move was a legal one",
-            Status.TURN_LIMIT: f"the model took longer than {self.options['message_seconds']} s for one step",
-        }
         return Outcome(
             status,
             float(won),
@@ -152,7 +165,7 @@ class TaskCardGame(Task):
                 "extra_attempts": client.extra_attempts,
                 "failed_guesses": client.failed_guesses,
             },
-            detail=details.get(status, f"{counted['takedown']} of 4 enemy fish dead"),
+            detail=detail or f"{counted['takedown']} of 4 enemy fish dead",
         )
 
     # -- scores and self-check -------------------------------------------------------------------------------------

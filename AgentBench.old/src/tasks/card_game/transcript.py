@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from .combat import Clash
@@ -9,7 +10,7 @@ from .engine import Game, Phase
 from .fish import NAMES
 
 SIDES = ("the model", "the opponent")
-FAULTS = {2: "gave no legal move", 3: "ran out of time"}
+FAULTS = {2: "gives no legal move", 3: "runs out of time"}
 
 
 def note_of(game: Game, phase: Phase, player: int, seat: int) -> tuple[str, dict[str, Any]]:
@@ -35,7 +36,7 @@ def note_of(game: Game, phase: Phase, player: int, seat: int) -> tuple[str, dict
         return f"{who} {_guess(game)}", data
     clash = game.last_clash[player]
     assert clash is not None
-    return f"{who}'s {_deed(clash, game)}", data
+    return f"{who} acts: {_deed(clash, game, seat)}", data
 
 
 def end_note(game: Game, seat: int) -> tuple[str, dict[str, Any]]:
@@ -51,15 +52,16 @@ def view(record: dict[str, Any]) -> str | None:
         return None
     lines: list[str] = []
     turn = 0
-    guessed = None
     for note in notes:
-        event, text = note["event"], str(note.get("content", ""))
-        if event == "guess" or (event == "action" and guessed != note.get("who")):
+        event, text, who = note["event"], str(note.get("content", "")), str(note.get("who", ""))
+        if event == "guess":
             turn += 1
-            lines += ["", f"Turn {turn}: {note.get('who', '')}"]
-        guessed = note.get("who") if event == "guess" else None
-        indent = "  " if event in ("guess", "action") else ""
-        lines.append(f"{indent}{text}")
+            lines += ["", f"Turn {turn}: {who}"]
+        if event in ("guess", "action"):
+            text = "  " + text.removeprefix(who).removeprefix(" acts:").strip()
+        elif event == "end":
+            lines.append("")
+        lines.append(text)
         if event == "action" and "board" in note:
             lines += _board(note["board"])
     return "\n".join(lines).strip()
@@ -70,27 +72,31 @@ def _guess(game: Game) -> str:
     if told.get("AssertPos") is None:
         return "guesses nothing"
     position, fish_id, right = told["AssertPos"], told["AssertContent"], told["AssertResult"]
-    effect = "right, every fish of that side loses 50" if right else "wrong"
+    effect = "right, all four fish there lose 50" if right else "wrong"
     return f"guesses that the fish at {position} is {NAMES[fish_id]}: {effect}"
 
 
-def _deed(clash: Clash, game: Game) -> str:
-    name = f"{NAMES[clash.actor.id]} ({clash.actor.position})"
-    aimed = ", ".join(str(position) for position, _, _ in clash.targets)
+def _deed(clash: Clash, game: Game, seat: int) -> str:
+    def name(side: int, position: int) -> str:
+        return f"{NAMES[game.teams[side][position].id]} ({position})"
+
+    actor = name(clash.actor.side, clash.actor.position)
+    aimed = ", ".join(name(side, position) for position, side, _ in clash.targets)
     if clash.kind == "normalattack":
-        text = f"{name} attacks {aimed} for {clash.targets[0][2]}"
+        text = f"{actor} attacks {aimed} for {clash.targets[0][2]}"
     elif clash.kind == "aoe":
-        text = f"{name} hits {aimed} for {clash.targets[0][2]} each"
+        text = f"{actor} hits {aimed} for {clash.targets[0][2]} each"
     elif clash.kind == "infight":
-        text = f"{name} takes {clash.targets[0][2]} from its own {aimed} and gains attack"
+        text = f"{actor} takes {clash.targets[0][2]} from its own {aimed} and gains attack"
     else:
-        text = f"{name} uses its skill ({clash.kind}) on {aimed or 'its own side'}"
-    passives = [
-        f"{NAMES[game.teams[player][source].id]} ({source}) "
-        + ("deflects" if kind == "deflect" else f"is avenged for {value:g}" if kind == "counter" else kind)
-        for kind, source, player, value, _ in clash.passives
-    ]
-    return f"{text}{'; ' if passives else ''}{', '.join(passives)}"
+        text = f"{actor} uses its skill ({clash.kind}) on {aimed or 'its own side'}"
+    seen = Counter(
+        f"{SIDES[side != seat]}'s {name(side, source)} "
+        + {"deflect": "deflects", "counter": f"is avenged for {value:g}"}.get(kind, f"has {kind} {value:g}")
+        for kind, source, side, value, _ in clash.passives
+    )
+    told = [f"{what}{f', {count} times' if count > 1 else ''}" for what, count in seen.items()]
+    return "; ".join([text, *told])
 
 
 def _board(board: list[list[list[int]]]) -> list[str]:

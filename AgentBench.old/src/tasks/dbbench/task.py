@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 FILES = {"std": "dbbench-std", "dev": "dbbench-dev"}
 GRADINGS = ("paper", "strict")
-INSTALL = "run pip install 'agenttuning[dbbench]'"
+INSTALL = "run make setup"
 
 BEYOND_REACH = {"std-225": "the recorded hash is not the one that the recorded SQL leads to, on any engine"}
 """Samples whose gold answer cannot score; found by playing all gold answers on the real server."""
@@ -210,6 +210,9 @@ class TaskDatabase(Task):
 
     def ceiling(self, sample: Sample) -> float:
         return 0.0 if sample.id in BEYOND_REACH else 1.0
+
+    def ceiling_note(self, sample: Sample) -> str:
+        return BEYOND_REACH.get(sample.id, "")
 
 
 def sample_of(name: str, record: dict[str, Any]) -> Sample:

@@ -88,7 +88,9 @@ class HttpGraph:
         try:
             found = self._values(PROBE.text)
         except QueryRefused as error:
-            raise EnvironmentFailure(f"the SPARQL server at {self.url} refuses a plain query: {error}") from error
+            raise EnvironmentFailure(
+                f"the SPARQL server at {self.url} refuses a plain query: {error}"
+            ) from error
         if not found:
             raise EnvironmentFailure(
                 f"the SPARQL server at {self.url} answers but holds no Freebase data (nothing has type.object.type)"
@@ -105,7 +107,9 @@ class HttpGraph:
             raise QueryRefused(f"the server refused the query: {said}")
         state = headers.get("X-SQL-State", "")
         if status != 200 or state:
-            raise EnvironmentFailure(f"the SPARQL server at {self.url} answered {status} {state} {said}".strip())
+            raise EnvironmentFailure(
+                f"the SPARQL server at {self.url} answered {status} {state} {said}".strip()
+            )
         try:
             result = json.loads(body)
             rows = result["results"]["bindings"]

@@ -19,8 +19,8 @@ from .programs import (
     predicates_query,
 )
 
-MAX_PATHS = 100_000
-"""Most ways through the embedded graph that one query may have: about a second of work. The bound depends on query and
+MAX_PATHS = 1_000_000
+"""Most ways through the embedded graph that one query may have: at most a second of work. The bound depends on query and
 graph alone, so that a slow machine gives the same results as a fast one. Virtuoso refuses by estimated cost, too."""
 
 

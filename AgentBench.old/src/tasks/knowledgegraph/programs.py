@@ -127,7 +127,17 @@ def answers_query(program: str) -> Query:
         text = [f"SELECT {selected}", "WHERE {", _KEEP_ENGLISH, *lines, *filters, "}"]
         return Query("\n".join(text), triples)
     order = "DESC(?sk0)" if shape.superlatives[0] == "ARGMAX" else "?sk0"
-    inner = ["{SELECT ?sk0", "WHERE {", _KEEP_ENGLISH, *lines, *filters, "}", f"ORDER BY {order}", "LIMIT 1", "}"]
+    inner = [
+        "{SELECT ?sk0",
+        "WHERE {",
+        _KEEP_ENGLISH,
+        *lines,
+        *filters,
+        "}",
+        f"ORDER BY {order}",
+        "LIMIT 1",
+        "}",
+    ]
     return Query("\n".join(["SELECT DISTINCT ?x", "WHERE {", *lines, *inner, "}"]), triples)
 
 
@@ -182,7 +192,10 @@ class _Shape:
                 first, second = self.walk(left), self.walk(right)
                 number = self._new()
                 self._merge(first, second, number)
-            case "OR", [left, right]:  # upstream never ties the parts to the union, which therefore stays empty
+            case "OR", [
+                left,
+                right,
+            ]:  # upstream never ties the parts to the union, which therefore stays empty
                 self.walk(left)
                 self.walk(right)
                 number = self._new()
@@ -191,7 +204,7 @@ class _Shape:
                 first = self.walk(part)
                 number = self._new()
                 self._merge(first, number)
-            case ("ARGMAX" | "ARGMIN"), [part, str(attribute)]:
+            case (("ARGMAX" | "ARGMIN"), [part, str(attribute)]):
                 first = self.walk(part)
                 number = self._new()
                 self._merge(first, number)

@@ -68,10 +68,13 @@ not be measured. They are part of the interface, like the tools' names."""
 
 
 UPSTREAM_NAMES = frozenset(
-    "DEMOS DataPiece Dataset INSTRUCTIONS KnowledgeGraph ONE_SHOT Path SparqlExecuter Task Union Variable attributes f "
-    "final_execute json lisp_to_sparql path postprocess_raw_code range_info re relations sys variable_attributes_cache "
-    "variable_relations_cache vocab".split()
-)
+    {
+        "DEMOS", "DataPiece", "Dataset", "INSTRUCTIONS", "KnowledgeGraph", "ONE_SHOT", "Path",
+        "SparqlExecuter", "Task", "Union", "Variable", "attributes", "f", "final_execute", "json",
+        "lisp_to_sparql", "path", "postprocess_raw_code", "range_info", "re", "relations", "sys",
+        "variable_attributes_cache", "variable_relations_cache", "vocab",
+    }
+)  # fmt: skip
 """Names that upstream finds when it looks up a tool, because it looks in its whole module. Calling them fails; all that is
 left of it here is that their arguments count as read."""
 

@@ -81,7 +81,9 @@ class TaskKnowledgeGraph(Task):
         path = HERE / "smoke.jsonl" if split == OWN_SPLIT else sources.file(f"knowledgegraph-{split}")
         text = path.read_text(encoding="utf-8")
         try:
-            rows = [json.loads(line) for line in text.splitlines()] if split == OWN_SPLIT else json.loads(text)
+            rows = (
+                [json.loads(line) for line in text.splitlines()] if split == OWN_SPLIT else json.loads(text)
+            )
             found = [sample_of(split, index, row) for index, row in enumerate(rows)]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise KitError(f"{path} is not a file of questions ({type(error).__name__}: {error})") from error
@@ -150,7 +152,8 @@ class TaskKnowledgeGraph(Task):
     def check(self) -> None:
         if importlib.util.find_spec("pyoxigraph") is None:
             raise MissingDependency(
-                "the Python package pyoxigraph is not installed", "run pip install 'agenttuning[knowledgegraph]'"
+                "the Python package pyoxigraph is not installed",
+                "run pip install 'agenttuning[knowledgegraph]'",
             )
         _ = self.texts
         if self.profile == "paper":
@@ -283,7 +286,9 @@ class TaskKnowledgeGraph(Task):
 
         keys = ("knowledgegraph-std", *VOCABULARY)
         if not all(sources.available(key) for key in keys):
-            return True, ["gold traces of std: not checked, data not fetched (make data TASKS=knowledgegraph)"]
+            return True, [
+                "gold traces of std: not checked, data not fetched (make data TASKS=knowledgegraph)"
+            ]
         traces = check_traces(self.samples("std"), self.upstream_ontology)
         broken = {trace.sample: trace.reason for trace in traces if trace.reason}
         lines = [

@@ -66,7 +66,8 @@ def program_to_sparql(case: dict[str, Any]) -> Verdict:
     except QueryRefused as refusal:
         return Verdict(same_program and not _parses(standard), f"refused: {refusal}")
     return Verdict(
-        same_program and _parses(ours) and _filters_sorted(ours) == _filters_sorted(standard), [postprocessed, ours]
+        same_program and _parses(ours) and _filters_sorted(ours) == _filters_sorted(standard),
+        [postprocessed, ours],
     )
 
 
