@@ -23,6 +23,7 @@ EVAL_FLAGS = --model $(MODEL) --profile $(PROFILE) --runs $(RUNS) $(if $(SPLIT),
 	$(if $(WORKERS),--workers $(WORKERS)) $(if $(SAMPLING),--sampling $(SAMPLING)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(if $(REPLICAS),--replicas $(REPLICAS)) $(if $(OPTION),--option '$(OPTION)')
 
+LOCK_EXTRAS = serve-cpu science-world dbbench knowledgegraph mind2web report test
 LOCK_FLAGS = --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe
 
 .DEFAULT_GOAL := help
@@ -44,7 +45,7 @@ setup: .venv/.installed ## Virtual environment, Python packages, and (as root on
 demo: setup ## Real small model, smoke split of every task, oracle and nop, one report (no network, no Docker)
 	@$(KIT) demo $(if $(PORT),--port $(PORT))
 
-doctor: setup ## For every task: native ready? data ready? and the command that mends each no
+doctor: setup ## For every task: native ready? image ready? data ready? and the command that mends each no
 	@$(KIT) doctor
 
 ##@ Data and models
@@ -52,21 +53,21 @@ data: setup ## Fetch and check the pinned files [TASKS="a b"] [MIRROR=DIR]
 	@$(KIT) data fetch $(TASKS)
 
 serve-cpu: setup ## Serve the embedded SmolLM2-135M with the TGI API [PORT=30135] [CHECKPOINT=DIR]
-	@$(KIT) serve $(if $(PORT),--port $(PORT)) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
+	@$(KIT) images serve-cpu $(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(PORT),--port $(PORT)) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
 
 ##@ Evaluate and report
 eval-TASK: ## Evaluate one task [MODEL= PROFILE=paper|kit SPLIT= LIMIT= WORKERS= SAMPLING= SEED= HOST= PORT= REPLICAS= OPTION=K=V]
 	@echo "write the task's name: make eval-gsm8k (one of: $(TASK_NAMES))" && exit 2
 
 $(addprefix eval-,$(TASK_NAMES)): eval-%: setup
-	@$(KIT) eval $* $(EVAL_FLAGS)
+	@$(IN_IMAGE) $* -- eval $* $(EVAL_FLAGS)
 
 report: setup ## The paper's tables beside the runs: terminal, Markdown, HTML [RUNS=DIR]
 	@$(KIT) report --runs $(RUNS)
 
 ##@ Prove
-selfcheck: setup ## Oracle = ceiling and nop = floor through the real environments [TASKS="a b"] [MIRROR=DIR]
-	@$(KIT) selfcheck --tasks "$(TASKS)"
+selfcheck: setup ## Oracle = ceiling and nop = floor through the real environments [TASKS="a b"] [MIRROR=DIR] [RUNTIME=docker]
+	@$(KIT) $(if $(filter docker,$(RUNTIME)),images selfcheck --runtime docker,selfcheck) --tasks "$(TASKS)"
 
 vectors: setup ## Upstream's recorded outputs against ours: VECTORS=DIR [TASKS="page page"]
 	@$(KIT) vectors "$(VECTORS)" --tasks "$(TASKS)"
@@ -79,6 +80,8 @@ test-all: setup ## Every test this machine can run; the others are skipped with 
 
 lint: setup ## ruff and mypy
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy agenttuning
+
+include docker/docker.mk
 
 ##@ Measure
 bench: bench-harness bench-envs faults ## All benches
@@ -94,7 +97,7 @@ faults: setup ## Faulty server, crashing environment, kill -9 and resume: nothin
 
 ##@ Housekeeping
 lock: setup ## Renew requirements.lock and requirements-hf.lock from pyproject.toml
-	@$(PY) -m piptools compile $(LOCK_FLAGS) --extra serve-cpu --extra science-world --extra dbbench --extra report --extra test -o requirements.lock pyproject.toml && $(PY) -m piptools compile $(LOCK_FLAGS) -c requirements.lock --extra serve-hf -o requirements-hf.lock pyproject.toml && sed -i "s/^torch==\([0-9.]*\)+cpu/torch==\1/" requirements-hf.lock
+	@$(PY) -m piptools compile $(LOCK_FLAGS) $(addprefix --extra ,$(LOCK_EXTRAS)) -o requirements.lock pyproject.toml && $(PY) -m piptools compile $(LOCK_FLAGS) -c requirements.lock --extra serve-cpu --extra serve-hf -o requirements-hf.lock pyproject.toml && sed -i "s/^torch==\([0-9.]*\)+cpu/torch==\1/" requirements-hf.lock
 
 clean: ## Remove the virtual environment and caches; data and runs stay
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -8,7 +8,7 @@ COPY docker/build-tools/ /usr/local/bin/
 RUN --mount=type=secret,id=ca,required=false --mount=type=secret,id=apt_conf,required=false \
     --mount=type=secret,id=apt_sources,required=false \
     apt-install python3 python3-venv ca-certificates \
-    && python3 -m venv /opt/venv \
+    && python3 -m venv /opt/venv && /opt/venv/bin/pip uninstall --quiet --yes setuptools \
     && useradd --uid 1000 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin kit \
     && mkdir /kit
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin \

@@ -7,6 +7,10 @@ RUN python /tmp/build/requirements.py /tmp/build/pyproject.toml /tmp/build/requi
 
 FROM ${BASE}
 USER root
+# llama.cpp is built with OpenMP; the wheel does not bring its library.
+RUN --mount=type=secret,id=ca,required=false --mount=type=secret,id=apt_conf,required=false \
+    --mount=type=secret,id=apt_sources,required=false \
+    apt-install libgomp1
 COPY requirements-model.lock /opt/requirements/model.txt
 RUN --mount=type=secret,id=ca,required=false --mount=type=secret,id=pip_conf,required=false \
     pip-install /opt/requirements/model.txt

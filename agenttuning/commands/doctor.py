@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agenttuning import sources
+from agenttuning.containers import engine, images
 from agenttuning.episodes.rooms import all_specs, load_task
 from agenttuning.episodes.types import TaskSpec
 from agenttuning.errors import KitError
@@ -15,16 +16,20 @@ from agenttuning.models import registry
 
 @click.command()
 def doctor() -> None:
-    """For every task: native ready? data ready? and the command that mends each no. Exit code 1 if a task cannot run."""
-    table = Table("task", "native", "data of the paper's split")
+    """For every task: native ready? image ready? data ready? and the command that mends each no. Exit code 1 if a task cannot run."""
+    table = Table("task", "native", "image", "data of the paper's split")
+    engine_problem = engine.problem()
     mend: list[str] = []
     broken = 0
     for spec in all_specs().values():
         native, data = native_problem(spec), data_problem(spec)
+        image = engine_problem or images.problem(spec.name)
         broken += native is not None
-        table.add_row(spec.name, _word(native), _word(data))
-        mend += [f"{spec.name}: {problem}" for problem in (native, data) if problem]
+        table.add_row(spec.name, _word(native), _word(image), _word(data))
+        mend += [f"{spec.name}: {problem}" for problem in (native, None if engine_problem else image, data) if problem]
     Console().print(table)
+    if engine_problem:
+        click.echo(f"images: {engine_problem}")
     for line in mend:
         click.echo(line)
     served = [name for name in registry.names() if name not in registry.SCRIPTED and _local_and_alive(name)]

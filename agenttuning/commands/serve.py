@@ -84,7 +84,7 @@ def serve(
         from agenttuning.serving.validation import ServerLimits
     except ImportError as error:
         raise MissingDependency(
-            f"the server's libraries are not installed ({error})", "run: pip install 'agenttuning[serve-cpu]'"
+            f"the server's libraries are not installed ({error})", "run: make setup"
         ) from error
     if not _loopback(host) and not api_key:
         click.echo(f"warning: {host} is reachable by others and no --api-key is set", err=True)

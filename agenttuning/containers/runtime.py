@@ -21,7 +21,7 @@ from agenttuning.containers.images import REVISION, find_image, inspect, problem
 from agenttuning.episodes.rooms import all_specs
 from agenttuning.errors import KitError
 from agenttuning.home import data_dir, runs_dir
-from agenttuning.models.registry import Model, find_model
+from agenttuning.models.registry import DEFAULT_MODEL, Model, find_model
 
 RUNTIMES = ("docker", "native")
 RUN_LABEL = "kit.run"
@@ -128,7 +128,7 @@ def run(name: str, arguments: Sequence[str], choice: Choice) -> int:
 def _model(arguments: Sequence[str]) -> Model:
     port = option(arguments, "port")
     return find_model(
-        option(arguments, "model") or "oracle", host=option(arguments, "host"),
+        option(arguments, "model") or DEFAULT_MODEL, host=option(arguments, "host"),
         port=int(port) if port else None, replicas=int(option(arguments, "replicas") or 1),
     )  # fmt: skip
 
@@ -202,4 +202,4 @@ def _run_id(name: str, arguments: Sequence[str]) -> str:
     if not arguments or arguments[0] != "eval":
         return f"{arguments[0] if arguments else 'shell'}/{name}"
     split, profile = option(arguments, "split") or "default", option(arguments, "profile") or "kit"
-    return f"{option(arguments, 'model')}/{name}/{split}-{profile}"
+    return f"{option(arguments, 'model') or DEFAULT_MODEL}/{name}/{split}-{profile}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -34,6 +35,7 @@ def serve(wanted: str | None, port: int, checkpoint: str | None, rest: list[str]
     if choice.runtime == "native":
         arguments = ["serve", "--port", str(port), *(["--checkpoint", checkpoint] if checkpoint else []), *rest]
         return runtime.run(NAME, arguments, choice)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it the way Ctrl-C does
     # Its own line about the address it listens on is true only inside; ours is printed instead.
     with subprocess.Popen(serve_command(port, rest), stdout=subprocess.DEVNULL) as server:
         try:

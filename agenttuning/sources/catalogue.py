@@ -191,7 +191,9 @@ def _rule(table: Any, files: set[str], where: str) -> Rule:
         "item": isinstance(table.get("item", ""), str),
         "argument": type(table.get("argument", 0)) in (int, str),
         "nth": nth is None or all(type(n) is int for n in (nth if isinstance(nth, list) else [nth])),
-        "take": all(s in ("left", "right") or s.isdecimal() for s in str(table.get("take", "left")).split(".")),
+        "take": all(
+            s in ("left", "right") or s.isdecimal() for s in str(table.get("take", "left")).split(".")
+        ),
         "fields": _strings(table.get("fields", {})),
         "roles": roles is None or (isinstance(roles, list) and len(roles) == 2),
     }

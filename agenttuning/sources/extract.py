@@ -74,9 +74,9 @@ class _Module:
                 template = self.literal(left, fields, depth + 1)
                 parts = right.elts if isinstance(right, ast.Tuple) else [right]
                 values = [self.literal(part, fields, depth + 1) for part in parts]
-                if isinstance(template, str) and set(re.findall("%.?", template)) <= {"%s", "%%"}:
-                    if template.replace("%%", "").count("%s") == len(values):
-                        return template % tuple(values)
+                marks = re.findall("%.?", template) if isinstance(template, str) else [""]
+                if set(marks) <= {"%s", "%%"} and marks.count("%s") == len(values):
+                    return template % tuple(values)
             case ast.Call(func=ast.Attribute(value=text, attr="strip"), args=[], keywords=[]):
                 value = self.literal(text, fields, depth + 1)
                 if isinstance(value, str):

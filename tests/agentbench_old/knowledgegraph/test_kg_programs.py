@@ -54,7 +54,8 @@ def test_a_program_without_well_formed_sparql_is_refused(program):
 
 
 @pytest.mark.parametrize(
-    "name", ["m.1> . ?s ?p ?o . <x", "m.1}", "m.1 m.2", 'm.1"', "m.1\n", "m.1\\", "m.1{", "", "m.1;drop", "m.1#x"]
+    "name",
+    ["m.1> . ?s ?p ?o . <x", "m.1}", "m.1 m.2", 'm.1"', "m.1\n", "m.1\\", "m.1{", "", "m.1;drop", "m.1#x"],
 )
 def test_a_name_can_never_change_a_query(name):
     with pytest.raises(programs.QueryRefused):
@@ -142,7 +143,10 @@ def test_the_question_s_entity_is_never_an_answer(graph):
     [
         (f"(ARGMAX {FILMS} film.film.initial_release_date)", ["m.0kf3", "m.0kf4"]),
         (f"(ARGMIN {FILMS} film.film.initial_release_date)", ["m.0kf5"]),
-        (f"(JOIN film.film.country_inv (ARGMAX {FILMS} film.film.initial_release_date))", ["m.0kc1", "m.0kc3"]),
+        (
+            f"(JOIN film.film.country_inv (ARGMAX {FILMS} film.film.initial_release_date))",
+            ["m.0kc1", "m.0kc3"],
+        ),
         ("(JOIN type.object.name_inv m.0kc1)", ["Haldria"]),
         ("(JOIN people.person.date_of_birth_inv m.0kd2)", ["1947-11-02"]),
         (f"(COUNT (AND {FILMS} (JOIN film.director.film_inv m.0kd3)))", ["0"]),

@@ -40,8 +40,8 @@ def _call_rate() -> float:
             arguments: list[Argument] = [
                 variables[int(text[1:])] if text.startswith("#") else text for text in given
             ]
-            _, made = toolbox.call(name, arguments)
-            if made is not None:
+            made = toolbox.call(name, arguments)
+            if isinstance(made, Variable):
                 variables.append(made)
         answers(graph, variables[-1].program)
         return len(actions) + 1

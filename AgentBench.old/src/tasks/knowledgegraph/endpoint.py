@@ -153,7 +153,7 @@ class HttpGraph:
         """The body; the limits hold for the whole of it, not only for each piece."""
         pieces = []
         size = 0
-        for piece in response.stream(65536):
+        while piece := response.read1(65536):  # what has come, without waiting for more
             pieces.append(piece)
             size += len(piece)
             if size > MAX_BYTES:

@@ -30,19 +30,23 @@ from .tools import Argument, Toolbox, ToolFailure, Variable
 
 @dataclass(frozen=True)
 class Replies:
-    """What the environment says when a reply cannot be executed. `{name}`, `{arguments}` and `{reason}` are filled in.
+    """What the environment says.
 
     Attributes:
-        no_action: no action line.
+        members: a call made a variable of entities; `{variable}` (as `#0`) and `{type}` are filled in.
+        number: a count made one.
+        no_action: no action line in a reply.
         no_call: an action line without a call.
         no_variable: a final answer with a number that no variable has.
-        syntax: a call whose arguments cannot be read.
-        failed: a call that cannot be executed.
+        syntax: a call, `{name}`, whose arguments cannot be read.
+        failed: a call that cannot be executed, for `{reason}`; `{arguments}` are what could be read.
         failed_intersection: the same for intersection.
         remember_arguments: show the last arguments that could be read at all, even an earlier call's, where this
             call's cannot; and never `syntax` after the first readable call. Upstream does.
     """
 
+    members: str
+    number: str
     no_action: str
     no_call: str
     no_variable: str
@@ -53,6 +57,8 @@ class Replies:
 
 
 PAPER = Replies(
+    members="Observation: variable {variable}, which are instances of {type}",
+    number="Observation: variable {variable}, which is a number",
     no_action="No executable function found! Need to recheck the action.",
     no_call="Function is not executed!",
     no_variable="Invalid variable id! Need to recheck the action.",
@@ -200,12 +206,13 @@ class _Caller:
         if given is None:
             raise ToolFailure("the arguments cannot be read")
         self.readable = given
-        said, variable = self.toolbox.call(name, [self._resolved(argument) for argument in given])
+        made = self.toolbox.call(name, [self._resolved(argument) for argument in given])
         self.talk.actions.append(f"{name}({joined(given)})")
-        if variable is not None:
-            said = said.replace("##", f"#{len(self.talk.variables)}")
-            self.talk.variables.append(variable)
-        return said
+        if not isinstance(made, Variable):
+            return f"Observation: [{', '.join(made)}]"
+        shown = {"variable": f"#{len(self.talk.variables)}", "type": made.type}
+        self.talk.variables.append(made)
+        return _filled(self.replies.number if name == "count" else self.replies.members, shown)
 
     def _resolved(self, argument: str) -> Argument:
         if self.entity_aware and argument in self.entities:
@@ -224,4 +231,4 @@ class _Caller:
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
     """Put values into a text in one pass, so that a value with braces stays as it is."""
-    return re.sub(r"\{(name|arguments|reason)\}", lambda field: values.get(field[1], ""), text)
+    return re.sub(r"\{(name|arguments|reason|variable|type)\}", lambda found: values.get(found[1], ""), text)

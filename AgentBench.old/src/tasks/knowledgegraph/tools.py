@@ -7,7 +7,7 @@ process, so that one sample's get_relations allows another sample's get_neighbor
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from . import graphs
@@ -66,8 +66,8 @@ class Toolbox:
         """Whether there is a tool of that name."""
         return name in TOOLS or (self.hidden_union and name == "union")
 
-    def call(self, name: str, arguments: list[Argument]) -> tuple[str, Variable | None]:
-        """Run one tool: the reply, in which `##` stands for the number of the new variable, and that variable.
+    def call(self, name: str, arguments: list[Argument]) -> list[str] | Variable:
+        """Run one tool: a sorted list of predicates, or a new variable.
 
         Raises:
             ToolFailure: unknown tool, wrong arguments, or nothing that can be executed.
@@ -77,14 +77,14 @@ class Toolbox:
         if len(arguments) != count:
             raise ToolFailure(f"{name} takes {count} arguments, not {len(arguments)}")
         try:
-            reply, variable = tool(*arguments)
-            if variable is not None and self.check_programs:
-                answers_query(variable.program)
+            made = tool(*arguments)
+            if isinstance(made, Variable) and self.check_programs:
+                answers_query(made.program)
         except QueryRefused as error:
             raise ToolFailure(str(error)) from error
-        return reply, variable
+        return made
 
-    def _find(self, name: str) -> tuple[Callable[..., tuple[str, Variable | None]], int]:
+    def _find(self, name: str) -> tuple[Callable[..., list[str] | Variable], int]:
         match name:
             case "get_relations":
                 return self._get_relations, 1
@@ -110,7 +110,7 @@ class Toolbox:
             raise ToolFailure(f"{argument[:80]!r} is neither a variable nor an entity")
         return argument
 
-    def _get_relations(self, argument: Argument) -> tuple[str, None]:
+    def _get_relations(self, argument: Argument) -> list[str]:
         key = self._key(argument)
         found = (
             graphs.predicates_of_program(self.graph, key)
@@ -118,37 +118,36 @@ class Toolbox:
             else graphs.predicates_of_entity(self.graph, key)
         )
         self._relations[key] = found & self.ontology.relations
-        return _listed(self._relations[key]), None
+        return sorted(self._relations[key])
 
-    def _get_neighbors(self, argument: Argument, relation: Argument) -> tuple[str, Variable]:
+    def _get_neighbors(self, argument: Argument, relation: Argument) -> Variable:
         key = self._key(argument)
         if not isinstance(relation, str) or relation not in self._relations.get(key, ()):
             raise ToolFailure("get_relations has not shown this relation")
         if relation not in self.ontology.ranges:
             raise ToolFailure(f"nothing is known of what {relation} leads to")
-        return _made(Variable(self.ontology.ranges[relation], f"(JOIN {relation}_inv {key})"))
+        return Variable(self.ontology.ranges[relation], f"(JOIN {relation}_inv {key})")
 
-    def _intersection(self, left: Argument, right: Argument) -> tuple[str, Variable]:
-        return _made(_combined("AND", left, right))
+    def _intersection(self, left: Argument, right: Argument) -> Variable:
+        return _combined("AND", left, right)
 
-    def _union(self, left: Argument, right: Argument) -> tuple[str, Variable]:
-        return _made(_combined("OR", left, right))
+    def _union(self, left: Argument, right: Argument) -> Variable:
+        return _combined("OR", left, right)
 
-    def _get_attributes(self, argument: Argument) -> tuple[str, None]:
+    def _get_attributes(self, argument: Argument) -> list[str]:
         program = _variable(argument).program
         found = graphs.predicates_of_program(self.graph, program)
         self._attributes[program] = found & self.ontology.attributes
-        return _listed(self._attributes[program]), None
+        return sorted(self._attributes[program])
 
-    def _superlative(self, operator: str, argument: Argument, attribute: Argument) -> tuple[str, Variable]:
+    def _superlative(self, operator: str, argument: Argument, attribute: Argument) -> Variable:
         variable = _variable(argument)
         if not isinstance(attribute, str) or attribute not in self._attributes.get(variable.program, ()):
             raise ToolFailure("get_attributes has not shown this attribute")
-        return _made(Variable(variable.type, f"({operator} {variable.program} {attribute})"))
+        return Variable(variable.type, f"({operator} {variable.program} {attribute})")
 
-    def _count(self, argument: Argument) -> tuple[str, Variable]:
-        variable = Variable(COUNT_TYPE, f"(COUNT {_variable(argument).program})")
-        return "Observation: variable ##, which is a number", variable
+    def _count(self, argument: Argument) -> Variable:
+        return Variable(COUNT_TYPE, f"(COUNT {_variable(argument).program})")
 
 
 def _variable(argument: Argument) -> Variable:
@@ -162,11 +161,3 @@ def _combined(operator: str, left: Argument, right: Argument) -> Variable:
     if first.type != second.type:
         raise ToolFailure(f"{first.type} and {second.type} are different types")
     return Variable(first.type, f"({operator} {first.program} {second.program})")
-
-
-def _made(variable: Variable) -> tuple[str, Variable]:
-    return f"Observation: variable ##, which are instances of {variable.type}", variable
-
-
-def _listed(names: Iterable[str]) -> str:
-    return f"Observation: [{', '.join(sorted(names))}]"

@@ -60,11 +60,12 @@ class Trace:
     reason: str
 
 
-class _EveryPredicate:
-    """A graph in which everything has every predicate, and no query but a malformed one fails."""
+class _Obliging:
+    """A graph in which everything has the predicates that a trace follows, and no query but a malformed one fails."""
 
-    def __init__(self, ontology: Ontology):
-        self._predicates = [NS + name for name in sorted(ontology.relations | ontology.attributes)]
+    def __init__(self, actions: Sequence[str]):
+        followed = {argument for action in actions for argument in split_call(action)[1] if "." in argument}
+        self._predicates = [NS + name for name in followed]
         self._empty = pyoxigraph.Store()
 
     def select(self, query: Query) -> list[str]:
@@ -77,17 +78,16 @@ class _EveryPredicate:
 
 def check_traces(samples: Sequence[Sample], ontology: Ontology) -> list[Trace]:
     """Replay every sample's gold trace through parser and tools, upstream's way; the samples' order is kept."""
-    graph = _EveryPredicate(ontology)
-    return [Trace(sample.id, _reason(sample, graph, ontology)) for sample in samples]
+    return [Trace(sample.id, _reason(sample, ontology)) for sample in samples]
 
 
-def _reason(sample: Sample, graph: _EveryPredicate, ontology: Ontology) -> str:
+def _reason(sample: Sample, ontology: Ontology) -> str:
     actions, entities = sample.data["actions"], sample.data["entities"]
     replies = gold_replies(actions, entities)
     said = iter(replies)
     opening: list[Message] = [{"role": "user", "content": sample.data["question"]}]
     talk = converse(
-        opening, lambda messages: next(said), entities, Toolbox(graph, ontology),
+        opening, lambda messages: next(said), entities, Toolbox(_Obliging(actions), ontology),
         rounds=len(replies), replies=_REASONS,
     )  # fmt: skip
     if talk.status is Status.COMPLETED and len(talk.actions) == len(actions):

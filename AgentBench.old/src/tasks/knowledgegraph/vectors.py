@@ -32,6 +32,8 @@ def _ontology() -> Ontology:
 
 def episode(case: dict[str, Any]) -> dict[str, Any]:
     """The recorded graph comes with the page's fixtures. A lost sample is recorded by upstream's exception."""
+    if not case["_context"]:
+        raise Unavailable("the file of vectors lacks its graph (the case _fixtures)")
     given = case["input"]
     graph = EmbeddedGraph("\n".join(case["_context"][0]["input"]["_graph_ntriples"]))
     said = iter(given["agent_messages"])
