@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agenttuning.episodes.rooms import find_spec, room_module
 from agenttuning.episodes.types import Sample, Status
 
 DEPTH = 5
@@ -91,26 +92,17 @@ def run_lines(records: Iterable[Mapping[str, Any]], samples: Sequence[Sample]) -
 
 
 def results(task: str, metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """results.json: upstream's metric names and scale (fractions where ours are percent).
+    """results.json: upstream's metric names and scale, by the room's upstream.py (`results(metrics)`).
 
     Args:
-        task: our task's name. A task without a rule here gets our metrics as they are.
+        task: our task's name. A room without upstream.py gets our metrics as they are.
         metrics: `metrics` of scores.json.
     """
-    if task == "dbbench":
-        return _database_results(metrics)
+    spec = find_spec(task)
+    if (spec.folder / "upstream.py").is_file():
+        found: dict[str, Any] = room_module(spec, "upstream").results(metrics)
+        return found
     return {name: metric["value"] for name, metric in metrics.items()}
-
-
-def _database_results(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, metric in metrics.items():
-        if name.endswith("_accuracy"):
-            found[name] = None if metric["value"] is None else metric["value"] / 100
-    rounds = metrics.get("average_round")
-    if rounds is not None:  # upstream's operator precedence makes it a pair: mean and count
-        found["average_round"] = [rounds["value"], rounds["n"]]
-    return found
 
 
 def write_jsonl(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:

@@ -73,18 +73,27 @@ class Job:
 @click.command("eval-all")
 @click.option("--group", type=click.Choice(GROUPS), help="Only this group.")
 @click.option("--tasks", callback=words, help="Only these tasks.")
-@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Name in models.toml, or oracle, nop.")
+@click.option(
+    "--model", default=DEFAULT_MODEL, show_default=True, help="Name in models.toml, or oracle, nop."
+)
 @click.option("--split", help="Split of every task; default as in eval.")
 @click.option("--profile", type=click.Choice(["paper", "kit"]), default="kit", show_default=True)
 @click.option("--sampling", type=click.Choice(["upstream", "greedy"]))
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples of each task.")
-@click.option("--workers", type=click.IntRange(min=1), help="Episodes at once in each task; default: the task's.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Episodes at once in each task; default: the task's."
+)
 @click.option("--seed", type=int)
 @click.option("--host")
 @click.option("--port", type=int)
 @click.option("--replicas", type=click.IntRange(min=1), default=1)
 @click.option("--runs", type=click.Path(path_type=Path), help="Folder of run folders; default: runs/.")
-@click.option("--runtime", "wanted", envvar="RUNTIME", help="docker or native; default: docker where the image is current.")
+@click.option(
+    "--runtime",
+    "wanted",
+    envvar="RUNTIME",
+    help="docker or native; default: docker where the image is current.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), help="Tasks at once; default: the number of cores.")
 def evaluate_all(
     group: str | None, tasks: list[str], model: str, split: str | None, profile: str, runs: Path | None,
@@ -101,7 +110,14 @@ def evaluate_all(
         raise KitError(f"there is no task of the group {group} here" if group else "there are no tasks here")
     chosen.probe()
     folder = (runs or runs_dir()).resolve()
-    common = {"model": model, "profile": profile, "host": host, "port": port, "replicas": replicas, **settings}
+    common = {
+        "model": model,
+        "profile": profile,
+        "host": host,
+        "port": port,
+        "replicas": replicas,
+        **settings,
+    }
     plan = [make_job(spec, split, wanted, folder, chosen, common) for spec in specs]
     waiting = [job for job in plan if job.state == "waiting"]
     for job in plan:
@@ -121,7 +137,8 @@ def evaluate_all(
     said = ", ".join(f"{number} {state}" for state, number in count.items() if number)
     if interrupted:
         raise Interrupted(
-            f"stopped; {said or 'nothing finished'} of {len(plan)} tasks", "repeat the command to go on: finished samples are kept"
+            f"stopped; {said or 'nothing finished'} of {len(plan)} tasks",
+            "repeat the command to go on: finished samples are kept",
         )
     click.echo(f"eval-all: {said} of {len(plan)} tasks")
     if count["failed"]:
@@ -145,13 +162,17 @@ def make_job(
     for key, value in common.items():
         if value is not None:
             arguments += [f"--{key}", str(value)]
-    inner = ["images", "run", "--runtime", "docker", spec.name, *arguments] if which == "docker" else arguments
+    inner = (
+        ["images", "run", "--runtime", "docker", spec.name, *arguments] if which == "docker" else arguments
+    )
     command = [sys.executable, "-m", "agenttuning.cli", *inner]
     limit, size = common.get("limit"), int(spec.splits.get(chosen, {}).get("samples", 0))
     folder = None
     with suppress(KitError, ImportError):
         sampling = common.get("sampling") or default_sampling(profile)
-        folder = folder_for(runs, model.name, load_task(spec.name, profile), chosen, sampling, common.get("seed"))
+        folder = folder_for(
+            runs, model.name, load_task(spec.name, profile), chosen, sampling, common.get("seed")
+        )
     return Job(
         spec, chosen, which, command, runs / ".eval-all" / model.name / f"{spec.name}.log",
         memory=HARNESS_MB + workers * int(spec.resources.get("memory_mb", 256)),
@@ -166,7 +187,9 @@ def problem(spec: TaskSpec, split: str, profile: str, which: str) -> str | None:
         return f"it has no split {split} (it has {', '.join(spec.splits)})"
     missing = [key for key in spec.splits[split].get("files", []) if not sources.available(key)]
     if profile == "paper":
-        missing += [f"prompts of {n}" for n in spec.needs.get("prompts", []) if not sources.prompts_available(n)]
+        missing += [
+            f"prompts of {n}" for n in spec.needs.get("prompts", []) if not sources.prompts_available(n)
+        ]
     if missing:
         return f"not fetched: {', '.join(missing)}; run: make data TASKS={spec.name}"
     if which == "docker":
@@ -206,7 +229,11 @@ def play(plan: list[Job], at_once: int, memory: int) -> None:
                 running = [job for job in plan if job.state == "running"]
                 for job in plan:
                     used = sum(other.memory for other in running)
-                    if job.state == "waiting" and len(running) < at_once and (not running or used + job.memory <= memory):
+                    if (
+                        job.state == "waiting"
+                        and len(running) < at_once
+                        and (not running or used + job.memory <= memory)
+                    ):
                         start(job)
                         running.append(job)
                 refresh()
@@ -278,7 +305,20 @@ def stop_all(plan: list[Job]) -> None:
 
 def summary(plan: list[Job]) -> Table:
     """The final table."""
-    table = Table("task", "group", "split", "runtime", "state", "score", "95 %", "n", "s", "note", box=None, pad_edge=False)
+    table = Table(
+        "task",
+        "group",
+        "split",
+        "runtime",
+        "state",
+        "score",
+        "95 %",
+        "n",
+        "s",
+        "note",
+        box=None,
+        pad_edge=False,
+    )
     for job in plan:
         score, interval, n = "", "", ""
         if job.scores is not None:
@@ -288,7 +328,16 @@ def summary(plan: list[Job]) -> Table:
             n = f"{job.scores['n']}/{job.scores['expected']}"
         seconds = f"{job.seconds:.0f}" if job.seconds else ""
         table.add_row(
-            job.spec.name, job.spec.group, job.split, job.runtime, job.state, score, interval, n, seconds, job.note
+            job.spec.name,
+            job.spec.group,
+            job.split,
+            job.runtime,
+            job.state,
+            score,
+            interval,
+            n,
+            seconds,
+            job.note,
         )
     return table
 
@@ -313,7 +362,9 @@ def _read_records(job: Job) -> None:
 def _display(plan: list[Job]) -> Iterator[Callable[[], None]]:
     """One table that is redrawn on a terminal; in a log a line per change and an overview now and then."""
     if sys.stderr.isatty():
-        with Live(_overview(plan), console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
+        with Live(
+            _overview(plan), console=Console(stderr=True), refresh_per_second=4, transient=True
+        ) as live:
             yield lambda: live.update(_overview(plan))
         return
     known: dict[str, str] = {job.spec.name: job.state for job in plan}
@@ -323,7 +374,11 @@ def _display(plan: list[Job]) -> Iterator[Callable[[], None]]:
         for job in plan:
             if known[job.spec.name] != job.state:
                 known[job.spec.name] = job.state
-                count = f", {len(job.finished)}/{job.total} samples" if job.state != "running" and job.total else ""
+                count = (
+                    f", {len(job.finished)}/{job.total} samples"
+                    if job.state != "running" and job.total
+                    else ""
+                )
                 click.echo(f"{job.spec.name}: {job.state}{count} {job.note}".rstrip(), err=True)
         if time.monotonic() - last[0] > LOG_EVERY:
             last[0] = time.monotonic()
@@ -336,10 +391,21 @@ def _display(plan: list[Job]) -> Iterator[Callable[[], None]]:
 def _overview(plan: list[Job]) -> Table:
     table = Table("task", "runtime", "state", "samples", "s", "", box=None, pad_edge=False)
     for job in plan:
-        seconds = f"{time.monotonic() - job.began:.0f}" if job.state == "running" else f"{job.seconds:.0f}" if job.seconds else ""
+        seconds = (
+            f"{time.monotonic() - job.began:.0f}"
+            if job.state == "running"
+            else f"{job.seconds:.0f}"
+            if job.seconds
+            else ""
+        )
         note = _last_line(job.log) if job.state == "running" else job.note
         table.add_row(
-            job.spec.name, job.runtime, job.state, f"{len(job.finished)}/{job.total or '?'}", seconds, note[:70]
+            job.spec.name,
+            job.runtime,
+            job.state,
+            f"{len(job.finished)}/{job.total or '?'}",
+            seconds,
+            note[:70],
         )
     return table
 
@@ -348,7 +414,9 @@ def _last_line(log: Path) -> str:
     with suppress(OSError):
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 2000))
-            lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+            lines = [
+                line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()
+            ]
         return lines[-1] if lines else ""
     return ""
 

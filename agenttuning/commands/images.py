@@ -17,7 +17,10 @@ from agenttuning.episodes.rooms import all_specs, find_spec
 
 FOREIGN = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 runtime_option = click.option(
-    "--runtime", "wanted", envvar="RUNTIME", help="docker or native; default: docker where the image is current ($RUNTIME)."
+    "--runtime",
+    "wanted",
+    envvar="RUNTIME",
+    help="docker or native; default: docker where the image is current ($RUNTIME).",
 )
 
 

@@ -16,7 +16,9 @@ from agenttuning.errors import KitError
 @click.argument("size", type=click.Choice(list(services.SIZES)))
 @click.option("--model", help="Another model of that size in models.toml, for example llama-2-7b-chat.")
 @click.option("--engine", "engine_name", default="tgi", show_default=True, help="tgi or vllm.")
-@click.option("--replicas", type=click.IntRange(1, 64), default=1, show_default=True, help="On consecutive ports.")
+@click.option(
+    "--replicas", type=click.IntRange(1, 64), default=1, show_default=True, help="On consecutive ports."
+)
 @click.option("--port", type=int, help="Port of the first replica on 127.0.0.1.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Serve this folder.")
 @click.option("--gpus", help='Indices of the GPUs to use, as "4,5".')
@@ -35,7 +37,13 @@ def serve_gpu(
     except ValueError:
         raise KitError(f"GPUS={gpus} is no list of GPU indices", 'give it as GPUS="0,1"') from None
     wanted = services.service(
-        size, engine_name=engine_name, model=model, replicas=replicas, port=port, checkpoint=checkpoint, gpus=indices
+        size,
+        engine_name=engine_name,
+        model=model,
+        replicas=replicas,
+        port=port,
+        checkpoint=checkpoint,
+        gpus=indices,
     )
     if check:
         missing = services.preflight(wanted)

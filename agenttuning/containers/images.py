@@ -165,7 +165,11 @@ def _build_one(image: Image, base_tag: str, secrets: Sequence[str]) -> None:
     command = [engine.builder(), *build_command(image, base, secrets), "--progress=plain"]
     with tempfile.TemporaryFile("w+") as log:
         done = subprocess.run(
-            command, env={**os.environ, "DOCKER_BUILDKIT": "1"}, stdout=log, stderr=subprocess.STDOUT, check=False
+            command,
+            env={**os.environ, "DOCKER_BUILDKIT": "1"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
         log.seek(0)
         lines = log.read().splitlines()
@@ -180,7 +184,9 @@ def _build_one(image: Image, base_tag: str, secrets: Sequence[str]) -> None:
                 f"the base image {base} is not here and cannot be pulled",
                 "make one without a registry (as root, on Debian): make base-image",
             )
-    raise KitError(f"building the image {image.name} failed ({engine.last_line(text)})", "see the lines above")
+    raise KitError(
+        f"building the image {image.name} failed ({engine.last_line(text)})", "see the lines above"
+    )
 
 
 def base_image() -> str:

@@ -97,7 +97,8 @@ def main(arguments: list[str]) -> int:
     """PYPROJECT LOCK [EXTRA...]: print the lines."""
     try:
         print(
-            *requirements(Path(arguments[0]).read_text(), Path(arguments[1]).read_text(), arguments[2:]), sep="\n"
+            *requirements(Path(arguments[0]).read_text(), Path(arguments[1]).read_text(), arguments[2:]),
+            sep="\n",
         )
     except (ValueError, OSError) as error:
         print(f"requirements: {error}", file=sys.stderr)

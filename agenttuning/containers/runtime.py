@@ -135,7 +135,11 @@ def _model(arguments: Sequence[str]) -> Model:
 
 def _terminal() -> list[str]:
     """A terminal for the progress bar, where there is one on both ends."""
-    return ["--interactive", "--tty"] if sys.stdin.isatty() and sys.stderr.isatty() and sys.stdout.isatty() else []
+    return (
+        ["--interactive", "--tty"]
+        if sys.stdin.isatty() and sys.stderr.isatty() and sys.stdout.isatty()
+        else []
+    )
 
 
 def _confinement() -> list[str]:
@@ -168,7 +172,9 @@ def _folders(runs: Path | None, *, data_writable: bool) -> list[str]:
         mounts += [_mount(mirror, writable=False), f"--env=MIRROR={mirror}"]
     if os.environ.get("TIKTOKEN_CACHE_DIR"):
         cache = Path(os.environ["TIKTOKEN_CACHE_DIR"]).resolve()
-        mounts += [_mount(cache, writable=False), f"--env=TIKTOKEN_CACHE_DIR={cache}"] if cache.is_dir() else []
+        mounts += (
+            [_mount(cache, writable=False), f"--env=TIKTOKEN_CACHE_DIR={cache}"] if cache.is_dir() else []
+        )
     if runs is not None:
         mounts += [_mount(runs, writable=True), f"--env=AGENTTUNING_RUNS={runs}"]
     return mounts

@@ -29,11 +29,19 @@ def serve(wanted: str | None, port: int, checkpoint: str | None, rest: list[str]
         KitError: RUNTIME=docker and no image, or with a checkpoint, which the image cannot serve.
     """
     if checkpoint and wanted == "docker":
-        raise KitError("the image of serve-cpu holds no transformers", "serve checkpoints with RUNTIME=native")
+        raise KitError(
+            "the image of serve-cpu holds no transformers", "serve checkpoints with RUNTIME=native"
+        )
     choice = runtime.Choice("native", "a checkpoint") if checkpoint else runtime.choose(NAME, wanted)
     print(f"{NAME}: runtime {choice.runtime} ({choice.why})", file=sys.stderr, flush=True)
     if choice.runtime == "native":
-        arguments = ["serve", "--port", str(port), *(["--checkpoint", checkpoint] if checkpoint else []), *rest]
+        arguments = [
+            "serve",
+            "--port",
+            str(port),
+            *(["--checkpoint", checkpoint] if checkpoint else []),
+            *rest,
+        ]
         return runtime.run(NAME, arguments, choice)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it the way Ctrl-C does
     # Its own line about the address it listens on is true only inside; ours is printed instead.

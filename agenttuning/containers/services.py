@@ -105,15 +105,23 @@ def service(
     chosen = SIZES[size]
     name = model or f"agentlm-{size}"
     entry = find_model(name)
-    wrong = entry.kind == "scripted" or not entry.hf or not re.search(rf"(?<!\d){size}(?!\w)", entry.hf, re.IGNORECASE)
+    wrong = (
+        entry.kind == "scripted"
+        or not entry.hf
+        or not re.search(rf"(?<!\d){size}(?!\w)", entry.hf, re.IGNORECASE)
+    )
     if wrong:
         raise KitError(
-            f"the model {name} is not a {size.upper()} model", f"leave MODEL away for agentlm-{size}, or name another {size.upper()} model"
+            f"the model {name} is not a {size.upper()} model",
+            f"leave MODEL away for agentlm-{size}, or name another {size.upper()} model",
         )
     if checkpoint is not None:
         checkpoint = checkpoint.expanduser().resolve()
         if not (checkpoint / "config.json").is_file():
-            raise KitError(f"{checkpoint} is no checkpoint: it has no config.json", "give CHECKPOINT= a folder written by training")
+            raise KitError(
+                f"{checkpoint} is no checkpoint: it has no config.json",
+                "give CHECKPOINT= a folder written by training",
+            )
     if gpus and len(gpus) != chosen.shards * replicas:
         raise KitError(f"{replicas} x {size} needs {chosen.shards * replicas} GPUs, GPUS names {len(gpus)}")
     return Service(chosen, engine_name, name, replicas, port or chosen.port, checkpoint, gpus)
@@ -188,11 +196,15 @@ def _gpu_problems(wanted: Service) -> list[str]:
     done = engine.run(["nvidia-smi", query, "--format=csv,noheader,nounits"])
     rows = [line.split(",") for line in done.stdout.splitlines() if line.count(",") == 2]
     if done.returncode != 0 or not rows:
-        return [f"nvidia-smi lists no GPU ({engine.last_line(done.stderr or done.stdout)}); {wanted.model} needs {wants}"]
+        return [
+            f"nvidia-smi lists no GPU ({engine.last_line(done.stderr or done.stdout)}); {wanted.model} needs {wants}"
+        ]
     free = {int(index): float(left) / 1024 for index, _, left in rows}
     absent = [i for i in needed if i not in free]
     if absent:
-        return [f"there {'is' if len(free) == 1 else 'are'} {len(free)} GPU{'s' if len(free) > 1 else ''} here; {wanted.model} x {wanted.replicas} needs {wants}"]
+        return [
+            f"there {'is' if len(free) == 1 else 'are'} {len(free)} GPU{'s' if len(free) > 1 else ''} here; {wanted.model} x {wanted.replicas} needs {wants}"
+        ]
     serving = {r for r in range(wanted.replicas) if healthy(wanted.port + r)}
     small = [
         i for place, i in enumerate(needed)
@@ -217,7 +229,9 @@ def _engine_problems(wanted: Service) -> list[str]:
     if folder.is_dir() and not cached:
         left = shutil.disk_usage(folder).free / 2**30
         if left < needed:
-            found.append(f"{left:.0f} GiB free in {folder}; image and weights of {wanted.model} need {needed:.0f} GiB")
+            found.append(
+                f"{left:.0f} GiB free in {folder}; image and weights of {wanted.model} need {needed:.0f} GiB"
+            )
     return found
 
 
@@ -260,7 +274,9 @@ def wait(project_name: str, port: int, say: Callable[[str], None], seconds: floa
         elapsed = time.monotonic() - began
         state, log = _state(project_name), _log(project_name)
         if state in ("exited", "dead", "gone"):
-            raise KitError(f"the server on port {port} ended: {log}", "see all of it: make logs; remove it: make stop")
+            raise KitError(
+                f"the server on port {port} ended: {log}", "see all of it: make logs; remove it: make stop"
+            )
         if elapsed > seconds:
             raise KitError(
                 f"the server on port {port} does not answer after {elapsed:.0f} s: {log}",

@@ -47,7 +47,7 @@ class Session:
         self.model_seconds = 0.0
         self._stop = stop
         self._last: list[Message] = []
-        self._reply_waits = False
+        self._reply: dict[str, Any] | None = None  # our last reply, until the task has put it into its messages
 
     def reply(self, messages: list[Message], *, view: list[Message] | None = None, **changes: Any) -> str:
         """Answer to a conversation that ends with a user message.
@@ -111,8 +111,8 @@ class Session:
         self.completion_tokens += answer.completion_tokens or 0
         if answer.finish_reason == "length":
             notes = {**notes, "finish_reason": "length"}
-        self.transcript.append({"role": "assistant", "content": answer.text, **notes})
-        self._reply_waits = True
+        self._reply = {"role": "assistant", "content": answer.text, **notes}
+        self.transcript.append(self._reply)
         return answer.text
 
     def _log_new(self, messages: Sequence[Message]) -> None:
@@ -122,10 +122,10 @@ class Session:
             self.note("the task started a new conversation")
             known = 0
         for message in messages[known:]:
-            if message["role"] == "assistant" and self._reply_waits:
-                self._reply_waits = False
-                if message["content"] != self.transcript[-1]["content"]:
-                    self.transcript[-1]["used"] = message["content"]
+            if message["role"] == "assistant" and self._reply is not None:
+                if message["content"] != self._reply["content"]:
+                    self._reply["used"] = message["content"]
+                self._reply = None
             elif message["role"] == "assistant":
                 # Put into the model's mouth by the task (an example, an acknowledgement): never replayed as a reply.
                 self.transcript.append({**message, "scripted": True})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from agenttuning.episodes.rooms import all_specs, room_module
 from agenttuning.report import pages, text
 from agenttuning.report.runs import Row, Run, transcript_of
 
@@ -28,6 +29,7 @@ def write_run(run: Run, labels: Sequence[str], folder: Path, up: str) -> Path:
         folder: where the pages go; pages of an earlier report there are removed.
         up: relative path from there to the folder of report.html, with a final slash.
     """
+    view = _view_of(run.task)
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*folder.glob("index*.html"), *folder.glob("page-*.html")]:
         old.unlink()
@@ -43,7 +45,7 @@ def write_run(run: Run, labels: Sequence[str], folder: Path, up: str) -> Path:
             "transcripts.html",
             run=run,
             up=up,
-            items=[_item(run, row) for row in chunk],
+            items=[_item(run, row, view) for row in chunk],
             statuses=Counter(row.status for row in chunk),
             pages=transcript_pages,
             here=page["file"],
@@ -82,7 +84,23 @@ def split_pages(rows: Sequence[Row]) -> list[list[Row]]:
     return chunks
 
 
-def _item(run: Run, row: Row) -> dict[str, Any]:
+def _view_of(task: str) -> Callable[[dict[str, Any]], str | None]:
+    """The room's own way to tell an episode (`view` of its transcript.py); nothing where it has none."""
+    spec = all_specs().get(task)
+    if spec is None or not (spec.folder / "transcript.py").is_file():
+        return lambda record: None
+    view: Callable[[dict[str, Any]], str | None] = room_module(spec, "transcript").view
+    return view
+
+
+def _told(view: Callable[[dict[str, Any]], str | None], record: dict[str, Any]) -> str:
+    try:
+        return text.visible(text.block(view(record) or ""))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:  # a record of other code
+        return f"this record cannot be told turn by turn ({type(error).__name__}: {error})"
+
+
+def _item(run: Run, row: Row, view: Callable[[dict[str, Any]], str | None]) -> dict[str, Any]:
     """What the template shows of a sample."""
     record = transcript_of(run, row)
     transcript = record.get("transcript")
@@ -108,6 +126,7 @@ def _item(run: Run, row: Row) -> dict[str, Any]:
         "row": row,
         "facts": facts,
         "turns": turns,
+        "told": _told(view, record),
         "characters": characters,
         "open": characters <= OPEN_CHARACTERS,
     }

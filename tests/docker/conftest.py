@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from agenttuning.containers import engine, images
 from tests.docker.fakes import Fakes
+
 
 def forget() -> None:
     """The module remembers what it found on PATH; tests change PATH."""
@@ -43,5 +43,4 @@ def real_engine() -> str:
         pytest.skip(str(error))
     if images.inspect(images.base_image()) is None and images.inspect(images.find_image("base").tag) is None:
         pytest.skip(f"no base image {images.base_image()} here; as root: make base-image")
-    os.environ.pop("MIRROR", None)
     return client

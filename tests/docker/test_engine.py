@@ -23,7 +23,9 @@ def test_client_without_engine(fakes: Fakes) -> None:
     assert "Cannot connect" in str(images.problem("gsm8k"))
 
 
-def test_first_client_that_can_build_wins(fakes: Fakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_client_that_can_build_wins(
+    fakes: Fakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A newer client without buildx stands first on PATH; the second one can."""
     other = tmp_path / "other"
     other.mkdir()
@@ -56,12 +58,17 @@ global.cert='/etc/ca.crt'
 global.extra-index-url='file:///opt/simple https://packages.example/simple'
 global.default-timeout='60'
 """
-    assert hostconfig.pip_conf(listing) == "[global]\nextra-index-url = https://packages.example/simple\ntimeout = 60\n"
+    assert (
+        hostconfig.pip_conf(listing)
+        == "[global]\nextra-index-url = https://packages.example/simple\ntimeout = 60\n"
+    )
     assert hostconfig.pip_conf("global.extra-index-url='file:///opt/simple'\n") is None
 
 
 def test_apt_configuration_keeps_proxies_only() -> None:
-    dump = 'APT::Architecture "amd64";\nAcquire::http::Proxy "http://proxy:3128";\nAcquire::https::Proxy "";\n'
+    dump = (
+        'APT::Architecture "amd64";\nAcquire::http::Proxy "http://proxy:3128";\nAcquire::https::Proxy "";\n'
+    )
     assert hostconfig.apt_conf(dump) == 'Acquire::http::Proxy "http://proxy:3128";\n'
     assert hostconfig.apt_conf('APT::Architecture "amd64";\n') is None
 
@@ -76,14 +83,19 @@ def test_secrets_only_for_what_exists(fakes: Fakes, tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PIP_CERT", str(bundle))
     monkeypatch.setenv("https_proxy", "http://user:pw@proxy:1")
     arguments = hostconfig.build_arguments(tmp_path)
-    assert arguments == [f"--secret=id=ca,src={bundle}", "--build-arg=https_proxy"]  # by name: no value on the line
+    assert arguments == [
+        f"--secret=id=ca,src={bundle}",
+        "--build-arg=https_proxy",
+    ]  # by name: no value on the line
 
 
 def test_debian_mirror_from_aptsources(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DEBIAN_MIRROR", raising=False)
     deb822 = "Types: deb\nURIs: http://inner.example/debian\nSuites: bookworm\n"
     assert package_mirror(deb822) == "http://inner.example/debian"
-    one_line = "deb [arch=amd64] https://packages.example/apt x\ndeb http://two.example/debian bookworm main\n"
+    one_line = (
+        "deb [arch=amd64] https://packages.example/apt x\ndeb http://two.example/debian bookworm main\n"
+    )
     assert package_mirror(one_line) == "http://two.example/debian"
     assert package_mirror("deb https://packages.example/apt x") == "http://deb.debian.org/debian"
     monkeypatch.setenv("DEBIAN_MIRROR", "http://mine/debian")
@@ -120,14 +132,18 @@ def test_digest_follows_contents(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_missing_base_image_names_the_way_out(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
     said = "failed to solve with frontend dockerfile.v0: failed to create LLB definition: debian:bookworm-slim: failed to do request: pull"
-    fakes.docker((["image", "inspect"], 1, "", "none"), (["build", "--quiet"], 0, "x", ""), (["build"], 1, "", said))
+    fakes.docker(
+        (["image", "inspect"], 1, "", "none"), (["build", "--quiet"], 0, "x", ""), (["build"], 1, "", said)
+    )
     with pytest.raises(KitError, match="make base-image"):
         images.build(["gsm8k"])
 
 
 def test_build_command(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BUILD_NETWORK", raising=False)
-    command = images.build_command(images.find_image("gsm8k"), "agenttuning/base:0.1.0", ["--secret=id=ca,src=/x"])
+    command = images.build_command(
+        images.find_image("gsm8k"), "agenttuning/base:0.1.0", ["--secret=id=ca,src=/x"]
+    )
     assert "--network=host" in command and "--build-arg=BASE=agenttuning/base:0.1.0" in command
     assert any(word.startswith("--label=org.opencontainers.image.revision=") for word in command)
     assert "--label=org.opencontainers.image.version=0.1.0" in command and "--secret=id=ca,src=/x" in command

@@ -41,7 +41,9 @@ def test_one_task_from_start_to_report(runs: Path) -> None:
     assert (runs / "report/report.html").is_file() and (runs / "oracle/gsm8k/smoke-kit/scores.json").is_file()
 
 
-def test_missing_data_is_a_skip_with_its_reason(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_data_is_a_skip_with_its_reason(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AGENTTUNING_DATA", str(tmp_path / "empty"))
     arguments = ["--model", "oracle", "--tasks", "gsm8k", "--profile", "paper", "--runs", str(runs)]
     result = CliRunner().invoke(evaluate_all, arguments)
@@ -73,7 +75,9 @@ def test_a_child_without_scores_has_failed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at_once, memory, expected", [(3, 1000, 3), (2, 1000, 2), (3, 25, 2), (3, 1, 1)])
-def test_no_more_at_once_than_cores_and_memory(tmp_path: Path, monkeypatch, at_once, memory, expected) -> None:
+def test_no_more_at_once_than_cores_and_memory(
+    tmp_path: Path, monkeypatch, at_once, memory, expected
+) -> None:
     jobs = [job(tmp_path, f"t{i}", "import time; time.sleep(0.8)", memory=10) for i in range(3)]
     most = 0
     real = module.start

@@ -80,7 +80,11 @@ def test_dockerfile(path: Path) -> None:
     assert any(line.startswith("LABEL org.opencontainers.image.title=") for line in lines)
     final = path.read_text().rpartition("\nFROM ")[2]
     if "pip-install /opt" in final:
-        assert final.index("pip-install /opt") < final.index("COPY agenttuning") if "COPY agenttuning" in final else True
+        assert (
+            final.index("pip-install /opt") < final.index("COPY agenttuning")
+            if "COPY agenttuning" in final
+            else True
+        )
     if path.parent.joinpath("task.toml").exists():
         folder = path.parent.relative_to(home())
         assert final.index("COPY agenttuning agenttuning") < final.index(f"COPY {folder} {folder}")

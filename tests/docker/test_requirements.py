@@ -77,7 +77,13 @@ def test_this_checkout(extra: str) -> None:
 def test_as_a_script_without_any_package(tmp_path) -> None:
     """As the Dockerfiles run it."""
     script = home() / "agenttuning/containers/requirements.py"
-    command = [sys.executable, "-S", str(script), str(home() / "pyproject.toml"), str(home() / "requirements.lock")]
+    command = [
+        sys.executable,
+        "-S",
+        str(script),
+        str(home() / "pyproject.toml"),
+        str(home() / "requirements.lock"),
+    ]
     good = subprocess.run([*command, "dbbench"], capture_output=True, text=True, cwd=tmp_path)
     assert good.returncode == 0 and "pymysql==" in good.stdout
     bad = subprocess.run([*command, "cheese"], capture_output=True, text=True, cwd=tmp_path)

@@ -64,7 +64,7 @@ def test_confinement(command, tmp_path: Path) -> None:
         f"--mount=type=bind,source={data},target={data},readonly",
         f"--mount=type=bind,source={mine},target={mine}",
     ]
-    assert not any("docker.sock" in word or "privileged" == word.strip("-") for word in words)
+    assert not any("docker.sock" in word or word.strip("-") == "privileged" for word in words)
     assert words[-1] == str(mine) and mine.is_dir()
 
 
@@ -77,7 +77,9 @@ def test_limits_follow_the_task(command) -> None:
     each = spec.resources["memory_mb"]
     assert memory("--workers", "8") - memory("--workers", "2") == 6 * each
     words = command("dbbench", ["eval", "dbbench", "--model", "oracle"])
-    assert any(w.startswith("--pids-limit=") for w in words) and any(w.startswith("--tmpfs=/tmp:") for w in words)
+    assert any(w.startswith("--pids-limit=") for w in words) and any(
+        w.startswith("--tmpfs=/tmp:") for w in words
+    )
 
 
 @pytest.mark.parametrize(

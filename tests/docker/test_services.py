@@ -86,7 +86,9 @@ def test_nothing_is_started_when_something_is_missing(fakes: Fakes, free_port: i
     fakes.docker()
     with pytest.raises(KitError, match="agentlm-7b cannot be served here:\n  no NVIDIA GPU"):
         services.start(services.service("7b", port=free_port), print)
-    assert not [c for c in fakes.calls("docker", "compose") if "up" in c] and not fakes.calls("docker", "volume", "create")
+    assert not [c for c in fakes.calls("docker", "compose") if "up" in c] and not fakes.calls(
+        "docker", "volume", "create"
+    )
 
 
 def test_replicas_get_consecutive_ports_and_their_own_gpus(fakes: Fakes) -> None:
@@ -120,7 +122,12 @@ def test_checkpoint_and_vllm(fakes: Fakes, tmp_path: Path) -> None:
 
 def test_models_by_size() -> None:
     assert services.service("70b", model="llama-2-70b-chat").hf == "meta-llama/Llama-2-70b-chat-hf"
-    for size, model in (("7b", "llama-2-70b-chat"), ("7b", "smollm2-135m"), ("7b", "oracle"), ("13b", "gpt-4")):
+    for size, model in (
+        ("7b", "llama-2-70b-chat"),
+        ("7b", "smollm2-135m"),
+        ("7b", "oracle"),
+        ("13b", "gpt-4"),
+    ):
         with pytest.raises(KitError, match=f"{model} is not a {size.upper()} model"):
             services.service(size, model=model)
     with pytest.raises(KitError, match="ENGINE is tgi or vllm"):
@@ -128,7 +135,8 @@ def test_models_by_size() -> None:
 
 
 @pytest.mark.parametrize(
-    "tag, flag", [("3.3.7", "--max-input-tokens"), ("sha-4cce843", "--max-input-length"), ("1.0.3", "--max-input-length")]
+    "tag, flag",
+    [("3.3.7", "--max-input-tokens"), ("sha-4cce843", "--max-input-length"), ("1.0.3", "--max-input-length")],
 )
 def test_input_flag_by_release(tag: str, flag: str) -> None:
     assert services.input_flag(f"ghcr.io/huggingface/text-generation-inference:{tag}") == flag
@@ -142,9 +150,13 @@ def test_a_service_that_answers_is_left_alone(fakes: Fakes, server: HTTPServer) 
         services.start(services.service("7b", model="llama-2-7b-chat", port=server.server_port), said.append)
 
 
-def test_start_waits_until_it_answers(fakes: Fakes, server: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_start_waits_until_it_answers(
+    fakes: Fakes, server: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing answers before compose was called."""
-    fakes.docker((["volume", "inspect"], 1, "", "none"), (["volume", "create"], 0, "", ""), (["compose"], 0, "", ""))
+    fakes.docker(
+        (["volume", "inspect"], 1, "", "none"), (["volume", "create"], 0, "", ""), (["compose"], 0, "", "")
+    )
     fakes.gpus(79)
 
     def started() -> list[list[str]]:
@@ -158,7 +170,16 @@ def test_start_waits_until_it_answers(fakes: Fakes, server: HTTPServer, monkeypa
     services.start(services.service("7b", port=server.server_port), said.append, wait_seconds=20)
     assert len(started()) == 1
     created = fakes.calls("docker", "volume", "create")
-    assert created == [["docker", "volume", "create", "--label=kit=agenttuning", "--label=kit.keep=hf-cache", "agenttuning-hf-cache"]]
+    assert created == [
+        [
+            "docker",
+            "volume",
+            "create",
+            "--label=kit=agenttuning",
+            "--label=kit.keep=hf-cache",
+            "agenttuning-hf-cache",
+        ]
+    ]
     assert f"curl http://127.0.0.1:{server.server_port}/generate" in said[-1]
 
 
@@ -175,7 +196,12 @@ def listing(kind: list[str], ids: str) -> Answer:
 
 
 def test_stop_keeps_the_weights_unless_purged(fakes: Fakes) -> None:
-    keep: Answer = (["volume", "ls", "-q", "--filter", "label=kit.keep=hf-cache"], 0, "agenttuning-hf-cache\n", "")
+    keep: Answer = (
+        ["volume", "ls", "-q", "--filter", "label=kit.keep=hf-cache"],
+        0,
+        "agenttuning-hf-cache\n",
+        "",
+    )
     fakes.docker(
         listing(["ps", "-aq"], "c1\nc2\n"), listing(["network", "ls", "-q"], "n1\n"),
         listing(["volume", "ls", "-q"], "agenttuning-hf-cache\nscratch\n"), keep,
@@ -185,7 +211,13 @@ def test_stop_keeps_the_weights_unless_purged(fakes: Fakes) -> None:
     assert fakes.calls("docker", "rm") == [["docker", "rm", "--force", "--volumes", "c1", "c2"]]
     assert fakes.calls("docker", "volume", "rm") == [["docker", "volume", "rm", "scratch"]]
     services.stop(purge=True)
-    assert fakes.calls("docker", "volume", "rm")[-1] == ["docker", "volume", "rm", "agenttuning-hf-cache", "scratch"]
+    assert fakes.calls("docker", "volume", "rm")[-1] == [
+        "docker",
+        "volume",
+        "rm",
+        "agenttuning-hf-cache",
+        "scratch",
+    ]
 
 
 def test_stop_with_nothing_there(fakes: Fakes) -> None:

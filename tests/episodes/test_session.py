@@ -51,6 +51,17 @@ def test_cut_reply_is_marked_and_not_doubled():
     assert [t["role"] for t in session.transcript] == ["user", "assistant", "user", "assistant"]
 
 
+def test_note_between_reply_and_next_call_is_not_taken_for_the_reply():
+    session = Session(Recorder(), Generation())
+    messages = [user("one")]
+    messages.append(assistant(session.reply(messages)))
+    session.note("the world moved")
+    messages.append(user("two"))
+    session.reply(messages)
+    assert [t["role"] for t in session.transcript] == ["user", "assistant", "note", "user", "assistant"]
+    assert all("used" not in t for t in session.transcript)
+
+
 def test_view_is_what_is_sent_and_the_omission_is_noted():
     recorder = Recorder()
     session = Session(recorder, Generation())
