@@ -178,12 +178,12 @@ def _build_one(image: Image, base_tag: str, secrets: Sequence[str]) -> None:
     for line in lines[-25:]:
         print(f"  {line}")
     text = "\n".join(lines)
-    if image.name == BASE and base in text and any(w in text for w in ("pull", "resolve", "metadata for")):
-        if "failed to solve" in text and "executor failed running" not in text:
-            raise KitError(
-                f"the base image {base} is not here and cannot be pulled",
-                "make one without a registry (as root, on Debian): make base-image",
-            )
+    unpulled = base in text and "failed to solve" in text and "executor failed running" not in text
+    if image.name == BASE and unpulled:
+        raise KitError(
+            f"the base image {base} is not here and cannot be pulled",
+            "make one without a registry (as root, on Debian): make base-image",
+        )
     raise KitError(
         f"building the image {image.name} failed ({engine.last_line(text)})", "see the lines above"
     )

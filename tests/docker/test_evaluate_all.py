@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from agenttuning.commands import evaluate_all as module
-from agenttuning.commands.evaluate_all import Job, evaluate_all, make_job, play, problem
+from agenttuning.commands.evaluate_all import evaluate_all, make_job, play, problem
+from agenttuning.commands.evaluate_all_view import Job
 from agenttuning.episodes.rooms import find_spec
 from agenttuning.models.registry import find_model
 
@@ -92,7 +93,7 @@ def test_no_more_at_once_than_cores_and_memory(
     assert most == expected and all(j.state == "failed" for j in jobs)
 
 
-def test_ctrl_c_stops_every_child(tmp_path: Path) -> None:
+def test_ctrl_c_stops_every_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the terminal does it: SIGINT to us; the children get SIGTERM from us, and the waiting ones never start."""
     code = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(130)); print('up', flush=True); time.sleep(60)"
     jobs = [job(tmp_path, f"t{i}", code) for i in range(3)]
@@ -101,15 +102,12 @@ def test_ctrl_c_stops_every_child(tmp_path: Path) -> None:
     def look(one: Job) -> None:
         real(one)
         if all(j.log.exists() and b"up" in j.log.read_bytes() for j in jobs[:2]):
-            module.look = real  # once
+            monkeypatch.setattr(module, "look", real)  # once
             os.kill(os.getpid(), signal.SIGINT)
 
-    module.look = look
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            play(jobs, 2, 1000)
-    finally:
-        module.look = real
+    monkeypatch.setattr(module, "look", look)
+    with pytest.raises(KeyboardInterrupt):
+        play(jobs, 2, 1000)
     assert [j.state for j in jobs] == ["stopped"] * 3
     assert all(j.process is None or j.process.poll() is not None for j in jobs)
 
