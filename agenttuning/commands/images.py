@@ -53,8 +53,9 @@ def sizes() -> None:
     for image in library.all_images().values():
         built = library.inspect(image.tag)
         size = f"{built.size / 1e6:.0f}" if built else ""
-        state = library.problem(image.name)
-        table.add_row(image.tag, size, "current" if state is None else state.rpartition("; ")[0] or state)
+        current = built and built.labels.get(library.SOURCE) == image.digest()
+        state = "current" if current else "built from other code" if built else "not built"
+        table.add_row(image.tag, size, state if current else f"{state}: make image-{image.name}")
     Console(soft_wrap=True).print(table)
 
 

@@ -24,10 +24,12 @@ def candidates() -> list[str]:
     given = os.environ.get("DOCKER")
     if given:
         return [given]
-    found = [
-        path for folder in os.get_exec_path() if (path := shutil.which("docker", path=folder)) is not None
-    ]
-    return list(dict.fromkeys(str(Path(path).resolve()) for path in found))
+    found: dict[Path, str] = {}  # by what it really is; called by its own name, which a snap goes by
+    for folder in os.get_exec_path():
+        path = shutil.which("docker", path=folder)
+        if path is not None:
+            found.setdefault(Path(path).resolve(), path)
+    return list(found.values())
 
 
 @cache

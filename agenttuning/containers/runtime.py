@@ -81,7 +81,8 @@ def run_command(name: str, arguments: Sequence[str]) -> list[str]:
         raise KitError(f"the image {image.tag} is not built", f"run: make image-{name}")
     verb = arguments[0] if arguments else ""
     runs = Path(option(arguments, "runs") or runs_dir()).resolve()
-    if verb != "selfcheck":
+    keeps = verb not in ("selfcheck", "data")
+    if keeps:
         runs.mkdir(parents=True, exist_ok=True)
     model = _model(arguments) if verb == "eval" else None
     return [
@@ -90,7 +91,7 @@ def run_command(name: str, arguments: Sequence[str]) -> list[str]:
         f"--label={engine.LABEL}", f"--label={RUN_LABEL}={_run_id(name, arguments)}",
         *_confinement(), *_limits(name, arguments),
         f"--network={network(model, verb)}",
-        *_folders(runs if verb != "selfcheck" else None, data_writable=name == "data"),
+        *_folders(runs if keeps else None, data_writable=name == "data"),
         # Relative paths in a task's options (file=data/my.jsonl) then mean the same inside.
         f"--workdir={Path.cwd()}" if Path.cwd() in data_dir().resolve().parents else "--workdir=/kit",
         f"--env=AGENTTUNING_IMAGE={built.id}",

@@ -38,6 +38,8 @@ class _Module:
                 for target in node.targets:
                     if isinstance(target, ast.Name):
                         self.globals.setdefault(target.id, []).append(node.value)
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
+                self.globals.setdefault(node.target.id, []).append(node.value)
 
     def scope(self, within: str | None) -> ast.AST:
         """The function or class of that dotted name, or the whole file."""
