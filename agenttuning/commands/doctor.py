@@ -26,7 +26,11 @@ def doctor() -> None:
         image = engine_problem or images.problem(spec.name)
         broken += native is not None
         table.add_row(spec.name, _word(native), _word(image), _word(data))
-        mend += [f"{spec.name}: {problem}" for problem in (native, None if engine_problem else image, data) if problem]
+        mend += [
+            f"{spec.name}: {problem}"
+            for problem in (native, None if engine_problem else image, data)
+            if problem
+        ]
     Console().print(table)
     if engine_problem:
         click.echo(f"images: {engine_problem}")

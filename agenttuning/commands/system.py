@@ -38,20 +38,30 @@ def system(dry_run: bool) -> None:
 
 def missing_packages() -> dict[str, list[str]]:
     """Packages by task, for tasks one of whose programs is not on this machine."""
-    return {spec.name: list(spec.needs.get("apt", [])) for spec in all_specs().values() if not has_programs(spec)}
+    return {
+        spec.name: list(spec.needs.get("apt", [])) for spec in all_specs().values() if not has_programs(spec)
+    }
 
 
 def has_programs(spec: TaskSpec) -> bool:
     """Whether every program the task needs is found, sbin folders included. "a|b" is satisfied by either."""
     path = f"{os.environ.get('PATH', '')}:{SBIN}"
-    return all(any(shutil.which(p, path=path) for p in either.split("|")) for either in spec.needs.get("programs", []))
+    return all(
+        any(shutil.which(p, path=path) for p in either.split("|"))
+        for either in spec.needs.get("programs", [])
+    )
 
 
 def install(packages: list[str]) -> None:
     """apt-get install. Raises KitError with the end of its output when it fails."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]):
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
+    ):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no output"]
-            raise KitError(f"{' '.join(command[:2])} failed ({last[0]})", f"install by hand: {' '.join(packages)}")
+            raise KitError(
+                f"{' '.join(command[:2])} failed ({last[0]})", f"install by hand: {' '.join(packages)}"
+            )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import signal
 import threading
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -34,7 +36,7 @@ class RunResult:
         folder: run folder with run.json, records.jsonl, scores.json.
         records: one record per sample, in sample order.
         scores: content of scores.json.
-        played: samples played in this call (the others were already there).
+        played: samples this call had to play (the others were already there).
     """
 
     folder: Path
@@ -63,6 +65,7 @@ def run(
     system: str | None = None,
     options: dict[str, Any] | None = None,
     fresh: bool = False,
+    seconds: float | None = None,
     show_progress: bool = True,
 ) -> RunResult:
     """Play every sample of a split that has no final record yet, then score all of them.
@@ -79,6 +82,7 @@ def run(
         seed: seed of sampled decoding; runs with different seeds are different runs.
         system: system message for conversations that have none.
         options: the task's own options.
+        seconds: begin no further episode after so many seconds; the next call goes on from there.
         fresh: move a finished run of the same kind aside and start anew.
 
     Raises:
@@ -107,8 +111,20 @@ def run(
         todo = [(i, s) for i, s in enumerate(chosen) if s.id not in known or not is_final(known[s.id])]
         if todo:
             settings = Settings(spec.name, made.profile, options or {}, model, sampling, seed, system)
-            count = max(1, min(workers or int(spec.resources.get("workers", 1)), len(todo)))
-            _play_all(made, settings, todo, count, path, len(chosen), show_progress)
+            count = workers or int(spec.resources.get("workers", 1))
+            if model.episodes is not None and workers is None:
+                count = min(count, model.episodes * len(model.urls))
+            deadline = math.inf if seconds is None else time.monotonic() + seconds
+            _play_all(
+                made,
+                settings,
+                todo,
+                max(1, min(count, len(todo))),
+                path,
+                len(chosen),
+                deadline,
+                show_progress,
+            )
         scores = rescore(folder, made)
         records = in_sample_order(path, everything)
     return RunResult(folder, records, scores, len(todo))
@@ -167,6 +183,7 @@ def _play_all(
     workers: int,
     path: Path,
     total: int,
+    deadline: float,
     show: bool,
 ) -> None:
     stop = threading.Event()
@@ -185,9 +202,9 @@ def _play_all(
                     task, settings.model,
                     sampling=settings.sampling, seed=settings.seed, system=settings.system, stop=stop,
                 )  # fmt: skip
-                played = in_threads(desk, todo, workers)
+                played = in_threads(desk, todo, workers, deadline)
             else:
-                played = in_processes(settings, todo, workers)
+                played = in_processes(settings, todo, workers, deadline)
             dead = 0
             for record in played:
                 writer.append(record)

@@ -47,7 +47,9 @@ class Session:
         self.model_seconds = 0.0
         self._stop = stop
         self._last: list[Message] = []
-        self._reply: dict[str, Any] | None = None  # our last reply, until the task has put it into its messages
+        self._reply: dict[str, Any] | None = (
+            None  # our last reply, until the task has put it into its messages
+        )
 
     def reply(self, messages: list[Message], *, view: list[Message] | None = None, **changes: Any) -> str:
         """Answer to a conversation that ends with a user message.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import math
 import multiprocessing
 import os
 import queue
@@ -12,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -27,6 +29,7 @@ from agenttuning.models.registry import Model
 
 Job = tuple[int, Sample]
 
+LIVES = 3  # deaths of worker processes an episode may be part of
 JOIN_SECONDS = 10.0  # how long a stopped run waits for episodes to close their environments
 
 
@@ -43,8 +46,14 @@ class Settings:
     system: str | None
 
 
-def in_threads(desk: Desk, jobs: Sequence[Job], workers: int) -> Generator[dict[str, Any], None, None]:
-    """Records of all jobs in order of completion. Stopping the generator sets desk.stop and joins the threads."""
+def in_threads(
+    desk: Desk, jobs: Sequence[Job], workers: int, deadline: float = math.inf
+) -> Generator[dict[str, Any], None, None]:
+    """Records of all jobs in order of completion. Stopping the generator sets desk.stop and joins the threads.
+
+    Args:
+        deadline: value of time.monotonic() after which no further job is begun.
+    """
     todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in jobs:
         todo.put(job)
@@ -52,7 +61,7 @@ def in_threads(desk: Desk, jobs: Sequence[Job], workers: int) -> Generator[dict[
 
     def work() -> None:
         try:
-            while not desk.stop.is_set():
+            while not desk.stop.is_set() and time.monotonic() < deadline:
                 try:
                     index, sample = todo.get_nowait()
                 except queue.Empty:
@@ -83,46 +92,59 @@ def in_threads(desk: Desk, jobs: Sequence[Job], workers: int) -> Generator[dict[
                 yield item
     finally:
         desk.stop.set()
-        deadline = time.monotonic() + JOIN_SECONDS
+        patience = time.monotonic() + JOIN_SECONDS
         for thread in threads:  # a thread still waiting for a reply is a daemon and ends with the process
-            thread.join(timeout=max(0.0, deadline - time.monotonic()))
+            thread.join(timeout=max(0.0, patience - time.monotonic()))
 
 
 _desk: Desk | None = None
 
 
 def in_processes(
-    settings: Settings, jobs: Sequence[Job], workers: int
+    settings: Settings, jobs: Sequence[Job], workers: int, deadline: float = math.inf
 ) -> Generator[dict[str, Any], None, None]:
-    """Like `in_threads`, for environments that are not thread-safe. A worker that dies costs env_error records only."""
+    """Like `in_threads`, for environments that are not thread-safe.
+
+    When a worker dies, the episodes under way are played again in new workers; one that was under way at three deaths
+    is given up as env_error.
+    """
     context = multiprocessing.get_context("spawn")
-    waiting = list(jobs)
-    lives = 3
-    while waiting:
+    waiting = deque(jobs)
+    deaths: Counter[int] = Counter()
+    while waiting and time.monotonic() < deadline:
         executor = ProcessPoolExecutor(min(workers, len(waiting)), context, _start_worker, (settings,))
-        futures: dict[Future[dict[str, Any]], Job] = {executor.submit(_play, job): job for job in waiting}
-        waiting = []
+        running: dict[Future[dict[str, Any]], Job] = {}
+        broken: list[Job] = []
         try:
-            while futures:
-                finished, _ = wait(futures, return_when=FIRST_COMPLETED)
+            while True:
+                while waiting and not broken and len(running) < workers and time.monotonic() < deadline:
+                    job = waiting.popleft()
+                    try:
+                        running[executor.submit(_play, job)] = job
+                    except BrokenProcessPool:
+                        broken.append(job)
+                if not running:
+                    break
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    job = futures.pop(future)
+                    job = running.pop(future)
                     try:
                         yield future.result()
                     except BrokenProcessPool:
-                        waiting.append(job)
+                        broken.append(job)
         finally:
             _stop(executor)
-        if waiting:
-            lives -= 1
-            if lives == 0:
-                yield from (_lost(job) for job in waiting)
-                return
+        for job in broken:
+            deaths[job[0]] += 1
+            if deaths[job[0]] < LIVES:
+                waiting.append(job)
+            else:
+                yield _lost(job)
 
 
 def _lost(job: Job) -> dict[str, Any]:
     index, sample = job
-    outcome = Outcome(Status.ENV_ERROR, None, detail="the worker process died three times")
+    outcome = Outcome(Status.ENV_ERROR, None, detail=f"the worker process died {LIVES} times under it")
     none = {"calls": 0, "retries": 0, "prompt_tokens": 0, "completion_tokens": 0}
     return make_record(
         sample, index, outcome, attempts=3, usage=none, seconds={"wall": 0.0, "model": 0.0}, transcript=[]

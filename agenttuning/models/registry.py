@@ -31,6 +31,7 @@ class Model:
         template: fschat template; None leaves templates to the server.
         paper: the model's column in the paper's tables, None where it has none.
         start: command that serves it.
+        episodes: episodes at once that one replica is good for; None where the task's own number stands.
         replay: run folder whose recorded replies are played again (kind "scripted").
     """
 
@@ -43,6 +44,7 @@ class Model:
     paper: str | None = None
     start: str = ""
     gpus: int = 0
+    episodes: int | None = None
     api_key_env: str | None = None
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     replay: Path | None = None
@@ -140,7 +142,7 @@ def find_model(name: str, *, host: str | None = None, port: int | None = None, r
         urls = tuple(f"{base.rstrip('/')}:{first + i}{suffix}" for i in range(max(1, replicas)))
     known = {
         f: entry[f]
-        for f in ("template", "hf", "model", "paper", "start", "gpus", "api_key_env")
+        for f in ("template", "hf", "model", "paper", "start", "gpus", "episodes", "api_key_env")
         if f in entry
     }
     unknown = set(entry) - set(known)

@@ -145,9 +145,7 @@ def _figure(width: float, height: float) -> Any:
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingDependency(
-            "the report's figures need matplotlib", "run: make setup"
-        ) from error
+        raise MissingDependency("the report's figures need matplotlib", "run: make setup") from error
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(figure)
     return figure

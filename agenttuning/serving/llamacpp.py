@@ -92,9 +92,7 @@ class LlamaCppBackend:
         try:
             import xllamacpp
         except ImportError as error:
-            raise MissingDependency(
-                "xllamacpp is not installed", "run: make setup"
-            ) from error
+            raise MissingDependency("xllamacpp is not installed", "run: make setup") from error
         spare = (parallel + 1) // 2
         params = xllamacpp.CommonParams()
         params.model.path = str(gguf)

@@ -173,6 +173,10 @@ def extract(rule: Rule, source: bytes, name: str) -> Any:
             value = json.loads(source)
         except ValueError as error:
             raise KitError(f"{name} is not valid JSON ({error})") from error
+        if rule.item is not None:
+            if not isinstance(value, dict) or rule.item not in value:
+                raise KitError(f"{name} is no JSON object with the key {rule.item!r}")
+            value = value[rule.item]
         return _turns(value, rule.roles) if rule.roles else value
     module = _Module(source, name)
     found = list(_matches(rule, module.scope(rule.within)))

@@ -36,7 +36,10 @@ def test_damage_before_the_last_line_is_named(tmp_path: Path):
 def test_append_from_many_threads_keeps_every_line_whole(tmp_path: Path):
     path = tmp_path / "records.jsonl"
     writer = RecordWriter(path)
-    threads = [threading.Thread(target=lambda n=n: [writer.append(record(f"{n}-{i}")) for i in range(20)]) for n in range(16)]
+    threads = [
+        threading.Thread(target=lambda n=n: [writer.append(record(f"{n}-{i}")) for i in range(20)])
+        for n in range(16)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -76,7 +79,12 @@ def test_full_disk_is_told_and_what_was_written_stays(tmp_path: Path, monkeypatc
 
 
 def test_first_final_record_wins_over_failures_before_and_after():
-    records = [record("a", "env_error", None), record("a", "completed", 1.0), record("a", "completed", 0.0), record("b", "model_error", None)]
+    records = [
+        record("a", "env_error", None),
+        record("a", "completed", 1.0),
+        record("a", "completed", 0.0),
+        record("b", "model_error", None),
+    ]
     assert latest(records)["a"]["reward"] == 1.0 and latest(records)["b"]["status"] == "model_error"
 
 

@@ -29,7 +29,9 @@ def isolation(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Path]:
+def checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Path]:
     """A checkout with the toy room; the real one is back afterwards."""
     kind = request.getfixturevalue("isolation") if "isolation" in request.fixturenames else "threads"
     make_room(tmp_path, kind)
@@ -50,7 +52,13 @@ def _forget() -> None:
 def play(checkout: Path, model: Model | None = None, crash: str = "", **settings: object) -> runner.RunResult:
     options = {"crash": crash, "marks": str(checkout / "marks")}
     return runner.run(
-        "toy", "smoke", model or find_model("oracle"), options=options, runs=checkout / "runs", show_progress=False, **settings
+        "toy",
+        "smoke",
+        model or find_model("oracle"),
+        options=options,
+        runs=checkout / "runs",
+        show_progress=False,
+        **settings,
     )
 
 
@@ -65,13 +73,21 @@ def test_second_call_plays_nothing_and_changes_nothing(checkout: Path):
     before = (first.folder / "records.jsonl").read_bytes(), (first.folder / "scores.json").read_bytes()
     second = play(checkout)
     assert first.played == 12 and second.played == 0
-    assert before == ((second.folder / "records.jsonl").read_bytes(), (second.folder / "scores.json").read_bytes())
+    assert before == (
+        (second.folder / "records.jsonl").read_bytes(),
+        (second.folder / "scores.json").read_bytes(),
+    )
 
 
 def test_limit_then_all_goes_on(checkout: Path):
     part = play(checkout, limit=5)
     assert part.scores["n"] == 5 and not part.scores["complete"]
     assert play(checkout).played == 7
+
+
+def test_time_bound_begins_nothing_more_and_the_next_call_goes_on(checkout: Path, isolation: str):
+    assert play(checkout, seconds=0.0).scores["n"] == 0
+    assert play(checkout, seconds=60.0).scores["n"] == 12
 
 
 def test_number_of_workers_changes_nothing_in_the_scores(checkout: Path, isolation: str):
@@ -103,7 +119,9 @@ def test_context_limit_is_the_models_own_failure(checkout: Path):
 
 def test_killed_worker_process_loses_no_sample(checkout: Path):
     (checkout / "eval_general/toy/task.toml").write_text(
-        (checkout / "eval_general/toy/task.toml").read_text().replace('isolation = "threads"', 'isolation = "processes"')
+        (checkout / "eval_general/toy/task.toml")
+        .read_text()
+        .replace('isolation = "threads"', 'isolation = "processes"')
     )
     _forget()
     result = play(checkout, crash="kill", workers=2)
@@ -124,7 +142,10 @@ def test_other_identity_is_kept_aside_and_never_mixed(checkout: Path, capsys: py
 
 
 def test_sampling_and_seed_have_folders_of_their_own(checkout: Path):
-    names = {play(checkout, **kw).folder.name for kw in ({}, {"sampling": "upstream"}, {"seed": 3}, {"profile": "paper"})}
+    names = {
+        play(checkout, **kw).folder.name
+        for kw in ({}, {"sampling": "upstream"}, {"seed": 3}, {"profile": "paper"})
+    }
     assert names == {"smoke-kit", "smoke-kit-upstream", "smoke-kit-seed3", "smoke-paper"}
 
 
@@ -142,9 +163,15 @@ def test_real_calls_carry_generation_seed_and_sampling(checkout: Path):
 
 
 def test_refused_requests_are_model_errors_not_wrong_answers(checkout: Path):
-    with fake_server((422, {"error": "Input validation error: `stop` supports up to 4 stop sequences"})) as fake:
+    with fake_server(
+        (422, {"error": "Input validation error: `stop` supports up to 4 stop sequences"})
+    ) as fake:
         with pytest.raises(KitError, match="stopped answering"):
-            play(checkout, Model("fake", "tgi", (fake.url,), "llama-2", policy=FAST, start="make serve-cpu"), workers=1)
+            play(
+                checkout,
+                Model("fake", "tgi", (fake.url,), "llama-2", policy=FAST, start="make serve-cpu"),
+                workers=1,
+            )
 
 
 def test_dead_server_ends_the_run_and_keeps_what_was_finished(checkout: Path):
@@ -191,8 +218,23 @@ def test_bad_arguments_are_named(checkout: Path):
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_signal_stops_cleanly_and_the_next_call_resumes(checkout: Path, isolation: str, sign: signal.Signals):
     with fake_server("hang", hang_seconds=1.0) as fake:
-        command = [sys.executable, "-m", "agenttuning.cli", "eval", "toy", "--port", str(fake.port), "--runs", str(checkout / "runs")]
-        child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}, stderr=subprocess.PIPE, text=True)
+        command = [
+            sys.executable,
+            "-m",
+            "agenttuning.cli",
+            "eval",
+            "toy",
+            "--port",
+            str(fake.port),
+            "--runs",
+            str(checkout / "runs"),
+        ]
+        child = subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         deadline = time.monotonic() + 20
         while not fake.requests and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -201,4 +243,10 @@ def test_signal_stops_cleanly_and_the_next_call_resumes(checkout: Path, isolatio
     assert child.returncode == 130 and "repeat the command" in said and "Traceback" not in said
     assert read_records(checkout / "runs/smollm2-135m/toy/smoke-kit/records.jsonl") == []
     with fake_server((200, {"generated_text": "7"})) as fake:
-        assert subprocess.run([*command[:-4], "--port", str(fake.port), *command[-2:]], env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}).returncode == 0
+        assert (
+            subprocess.run(
+                [*command[:-4], "--port", str(fake.port), *command[-2:]],
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            ).returncode
+            == 0
+        )

@@ -11,7 +11,9 @@ from agenttuning.errors import KitError, MissingData
 
 def run(tmp_path: Path, adapter, expected=1, function="f"):
     path = tmp_path / "page.json"
-    path.write_text(json.dumps([{"case": "c", "function": function, "input": 1, "upstream_output": expected}]))
+    path.write_text(
+        json.dumps([{"case": "c", "function": function, "input": 1, "upstream_output": expected}])
+    )
     return run_file(path, {"f": adapter})
 
 

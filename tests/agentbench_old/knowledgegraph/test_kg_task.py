@@ -40,7 +40,15 @@ def test_smoke_oracle_is_at_one_and_nop_at_zero(runs):
     assert oracle.scores["value"] == 100.0 and oracle.scores["n"] == 26
     assert oracle.scores["statuses"] == {"completed": 26}
     floor = evaluate("nop", "smoke", runs, workers=2)
-    assert floor.scores["value"] == 0.0 and floor.scores["statuses"] == {"turn_limit": 26}
+    assert floor.scores["value"] == 0.0 and floor.scores["statuses"] == {"repetition": 26}
+
+
+@pytest.mark.parametrize(("profile", "status", "turns"), [("kit", "repetition", 3), ("paper", "turn_limit", 15)])
+def test_a_model_that_repeats_itself_is_stopped_in_the_kits_profile_only(mirror, profile, status, turns):
+    task = load_task("knowledgegraph", profile)
+    session = Session(ScriptedEndpoint("parrot", lambda messages: "Action: get_relations()"), task.base_generation("greedy"))
+    outcome = task.play(task.samples("smoke")[0], session)
+    assert (outcome.status, outcome.metrics["turns"], outcome.reward) == (status, turns, 0.0)
 
 
 def test_smoke_has_at_least_twenty_questions_and_every_tool():
@@ -106,7 +114,7 @@ def test_a_long_episode_keeps_the_instruction_and_drops_the_example(mirror, prof
 
     def player(messages):
         seen.append(messages)
-        return "Thought: " + "abcdefg " * 400 + "\nAction: get_relations(Ines Varga)"
+        return f"Thought {len(seen)}: " + "abcdefg " * 400 + "\nAction: get_relations(Ines Varga)"
 
     sample = task.samples("smoke")[0]
     assert play(task, sample, player).metrics["tool_calls"] == 15

@@ -122,6 +122,7 @@ def converse(
     rounds: int,
     replies: Replies,
     entity_aware: bool = False,
+    patience: int | None = None,
 ) -> Conversation:
     """Play an episode.
 
@@ -131,6 +132,7 @@ def converse(
         entities: id by name, of the question.
         rounds: the model's turns. No warning is given before the last one.
         entity_aware: read names with commas and parentheses (see parsing).
+        patience: identical replies in a row that end the episode; None for upstream's way, which is not to notice.
 
     Raises:
         EnvironmentFailure: the graph broke.
@@ -141,6 +143,11 @@ def converse(
         text = kept(reply(talk.messages))
         talk.turns = turn + 1
         talk.messages.append({"role": "assistant", "content": text})
+        said_before = [m["content"] for m in talk.messages[len(opening) :: 2][-(patience or 1) :]]
+        if patience is not None and len(said_before) == patience and len(set(said_before)) == 1:
+            talk.status = Status.REPETITION
+            talk.detail = f"{patience} identical replies in a row"
+            return talk
         number = final_answer(text)
         if number is not None and number < len(talk.variables):
             return _finish(talk, talk.variables[number], toolbox, number)

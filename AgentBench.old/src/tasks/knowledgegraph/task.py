@@ -221,6 +221,7 @@ class TaskKnowledgeGraph(Task):
             rounds=self.rounds,
             replies=self.replies,
             entity_aware=self.entity_aware,
+            patience=None if paper else int(self.spec.limits["identical_replies"]),
         )
         session.finish(talk.messages)
         return self._outcome(sample, talk)

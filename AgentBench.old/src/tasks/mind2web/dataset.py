@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ MEMBERS = {"std": "test_website", "test_task": "test_task", "test_domain": "test
 
 TASKS = {"test_task": 252, "test_website": 177, "test_domain": 912}
 """Tasks per folder of test.zip."""
+
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+"""What zipfile raises for a damaged archive, a wrong password, an unknown method."""
 
 SMOKE = Path(__file__).parent / "smoke"
 
@@ -113,13 +117,10 @@ def folder_sha256(files: Iterable[Path]) -> str:
 def members(archive: Path, name: str) -> Opened:
     """(name, content) of the task files in one folder of test.zip, in order of name; nothing is written to disk."""
     wanted = re.compile(rf"{name}/{name}_\d+\.json")
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            for inside in sorted(n for n in opened.namelist() if wanted.fullmatch(n)):
-                with opened.open(inside, pwd=PASSWORD) as stream:
-                    yield f"{archive.name}: {inside}", stream  # type: ignore[misc]
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
-        raise KitError(f"{archive} cannot be unpacked ({error})", "fetch it again") from error
+    with zipfile.ZipFile(archive) as opened:
+        for inside in sorted(n for n in opened.namelist() if wanted.fullmatch(n)):
+            with opened.open(inside, pwd=PASSWORD) as stream:
+                yield f"{archive.name}: {inside}", stream  # type: ignore[misc]
 
 
 def _files(paths: Iterable[Path]) -> Opened:
@@ -149,13 +150,16 @@ def _convert(listed: Path, pages: Path, opened: Opened, tasks: int | None) -> No
     records: list[str] = []
     seen = 0
     with _replacing(pages) as stream:
-        for name, file in opened:
-            for task in objects(file, name):
-                seen += 1
-                for step in steps_of(task, known, name):
-                    page = step.html.encode("utf-8", errors="surrogatepass")
-                    records.append(json.dumps({**step.record, "page": [stream.tell(), len(page)]}) + "\n")
-                    stream.write(page)
+        try:
+            for name, file in opened:
+                for task in objects(file, name):
+                    seen += 1
+                    for step in steps_of(task, known, name):
+                        page = step.html.encode("utf-8", errors="surrogatepass")
+                        records.append(json.dumps({**step.record, "page": [stream.tell(), len(page)]}) + "\n")
+                        stream.write(page)
+        except BROKEN as error:
+            raise KitError(f"the files of {listed.stem} cannot be unpacked ({error})") from error
         if not records or seen != (tasks or seen):
             raise KitError(
                 f"{listed.stem} has {seen} tasks with {len(records)} steps, expected {tasks or 'some'} tasks"
@@ -175,4 +179,3 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
         raise ranks.unwritable(path, error) from error
     finally:
         partial.unlink(missing_ok=True)
-

@@ -169,7 +169,9 @@ def _shortened(xml: str, brackets: bool) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
-def choices(pruned: Element, numbers: dict[str, int], words: int, *, brackets: bool = True) -> Iterator[tuple[str, str]]:
+def choices(
+    pruned: Element, numbers: dict[str, int], words: int, *, brackets: bool = True
+) -> Iterator[tuple[str, str]]:
     """(backend_node_id, first words of its rendered subtree) of each candidate, in document order."""
     for element in pruned.iter(etree.Element):
         if NODE in element.attrib:

@@ -38,20 +38,23 @@ Ask = Callable[[list[str]], tuple[list[str], Decision]]
 """Puts the question about a batch of candidates; returns the ids of its choices and the reply."""
 
 
-def play(candidates: Sequence[str], ask: Ask, *, size: int = 5, ask_about_one: bool = False) -> Tournament:
+def play(candidates: Sequence[str], ask: Ask, *, size: int = 5, ask_about_last: bool = False) -> Tournament:
     """Ask about `size` candidates at a time until at most one is left.
 
     A chosen element goes back to the end of the list; the others of its round are out. "None of them" and a letter
     without a choice put the whole round out, and an element chosen before with it if it was among them.
 
     Args:
-        ask_about_one: ask about a single candidate, too; upstream gives up without a question.
+        ask_about_last: ask about a single element, too, if no question had it yet. Upstream does not: a positive
+            that is left over after "none of them" is lost, and so is a single candidate.
     """
     done = Tournament()
     left = list(candidates)
+    asked: set[str] = set()
     found: tuple[str, str] | None = None
-    while len(left) > 1 or (ask_about_one and len(candidates) == 1 and not done.rounds):
+    while len(left) > 1 or (ask_about_last and set(left) - asked):
         batch, left = left[:size], left[size:]
+        asked.update(batch)
         choices, decision = ask(batch)
         this = Round(batch, choices, decision)
         done.rounds.append(this)

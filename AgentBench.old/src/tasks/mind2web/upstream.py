@@ -9,7 +9,7 @@ NAMES = {"element_acc": "element_acc", "action_f1": "action_f1", "step_sr": "ste
 
 
 def results(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Upstream's names, percent as there. Its two lists with a number per step are in generation.jsonl's records.
+    """Upstream's names, percent as there. Its two lists of numbers per step are in records.jsonl of the run folder.
 
     Args:
         metrics: `metrics` of scores.json (percent).
