@@ -20,6 +20,7 @@ from agenttuning.home import runs_dir
 from agenttuning.models.registry import DEFAULT_MODEL, Model, find_model
 
 START_SECONDS = 120
+FIRST_SECONDS = 8.0  # even with no time left, every task begins its first episodes
 
 
 @click.command()
@@ -61,7 +62,9 @@ def demo(model: str, port: int | None, minutes: float) -> None:
     with served(chosen):
         for number, spec in enumerate(specs.values()):
             started = time.monotonic()
-            result = runner.run(spec.name, "smoke", chosen, seconds=left / (len(specs) - number))
+            result = runner.run(
+                spec.name, "smoke", chosen, seconds=max(FIRST_SECONDS, left / (len(specs) - number))
+            )
             left = max(0.0, left - (time.monotonic() - started))
             show(result.scores, result.folder)
             if not result.scores["complete"]:

@@ -23,6 +23,7 @@ MODULES = ("textworld", "alfworld", "fast_downward")
 INSTALL = "install the packages of the extra alfworld as AgentBench.old/src/tasks/alfworld/README.md says"
 
 _LOCK = threading.RLock()
+_IDLE: list[Any] = []  # engines of closed games
 T = TypeVar("T")
 
 
@@ -52,9 +53,11 @@ def logic_texts() -> tuple[str, str]:
 class House:
     """One running game.
 
+    A process keeps the engines of closed games for its next games, because an engine's library cannot be unloaded safely.
+
     Args:
         game: content of a game.tw-pddl file: pddl_domain, grammar, pddl_problem.
-        planner: compute the planner's commands on reset (half a second and more).
+        planner: compute the planner's commands on reset and after every step (half a second and more).
 
     Raises:
         EnvironmentFailure: the engine cannot load the game.
@@ -65,20 +68,14 @@ class House:
         check_installed()
         self._env: Any = None
         with _LOCK:
-            os.environ.setdefault("ALFWORLD_DATA", tempfile.gettempdir())  # else alfworld makes ~/.cache/alfworld
+            self._engine = _IDLE.pop() if _IDLE else _new_engine()
             import textworld
             from alfworld.agents.environment.alfred_tw_env import AlfredDemangler
-            from textworld.envs.pddl import PddlEnv
 
-            infos = textworld.EnvInfos(won=True, admissible_commands=True, policy_commands=planner)
-            try:
-                self._core = PddlEnv(infos)
-            except OSError as error:
-                raise MissingDependency(
-                    f"the engine copies its library to {tempfile.gettempdir()} and cannot load it from there ({error})",
-                    "set TMPDIR to a folder with 40 MB free whose file system allows to execute files",
-                ) from error
-            self._env = AlfredDemangler(self._core, shuffle=False)
+            self._engine.request_infos = textworld.EnvInfos(
+                won=True, admissible_commands=True, policy_commands=planner
+            )
+            self._env = AlfredDemangler(self._engine, shuffle=False)
         self._guarded(lambda: self._env.load(game), "load the game")
 
     def reset(self) -> Moment:
@@ -91,18 +88,14 @@ class House:
 
     def plan(self) -> list[str]:
         """Commands that reach the goal from the state of the last reset or step; empty if the planner finds none."""
-        return [command.strip() for command in self._core.state["policy_commands"] or []]
+        return [command.strip() for command in self._engine.state["policy_commands"] or []]
 
     def close(self) -> None:
-        """Unload the game and its library. Idempotent."""
+        """End the game. Idempotent."""
         with _LOCK:
-            if self._env is None:
-                return
-            import fast_downward
-
-            self._env.close()
-            fast_downward.close_lib(self._core.downward_lib)
-            self._env = None
+            if self._env is not None:
+                self._env = None
+                _IDLE.append(self._engine)
 
     def __enter__(self) -> House:
         return self
@@ -118,14 +111,31 @@ class House:
         )
 
     def _guarded(self, act: Callable[[], T], what: str) -> T:
+        """Result of a call into the engine. An engine that has failed is not used again."""
         with _LOCK:
             if self._env is None:
-                raise EnvironmentFailure(f"TextWorld cannot {what}: the game is closed")
+                raise EnvironmentFailure(f"TextWorld cannot {what}: the game is over or broken")
             try:
                 return act()
             except Exception as error:  # the engine raises whatever its parser or planner stumbled over
+                self._env = None
                 raise EnvironmentFailure(f"TextWorld cannot {what} ({type(error).__name__}: {error})") from error
             except SystemExit as error:  # its PDDL parser leaves the process over a bad problem
                 if isinstance(error.code, int):  # a signal's, not the parser's
                     raise
+                self._env = None
                 raise EnvironmentFailure(f"TextWorld cannot {what} (its parser refuses the problem)") from error
+
+
+def _new_engine() -> Any:
+    """TextWorld's PddlEnv, with a library of its own."""
+    os.environ.setdefault("ALFWORLD_DATA", tempfile.gettempdir())  # else importing alfworld makes ~/.cache/alfworld
+    from textworld.envs.pddl import PddlEnv
+
+    try:
+        return PddlEnv()
+    except OSError as error:
+        raise MissingDependency(
+            f"the engine copies its library to {tempfile.gettempdir()} and cannot load it from there ({error})",
+            "set TMPDIR to a folder with 40 MB free whose file system allows to execute files",
+        ) from error

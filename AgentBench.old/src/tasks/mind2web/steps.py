@@ -46,7 +46,7 @@ def objects(stream: BinaryIO, name: str) -> Iterator[dict[str, Any]]:
     if not head.startswith(b"["):
         raise KitError(f"{name} is not a JSON list of tasks")
     pieces: list[bytes] = []
-    depth, quoted, chunk = 0, False, head
+    depth, quoted, chunk, last = 0, False, head, b""
     while chunk:
         while chunk.endswith(b"\\") and (more := stream.read(1)):  # never cut an escape in two
             chunk += more
@@ -71,9 +71,10 @@ def objects(stream: BinaryIO, name: str) -> Iterator[dict[str, Any]]:
                     pieces = []
         if depth:
             pieces.append(chunk[start:])
+        last = chunk.rstrip()[-1:] or last
         chunk = stream.read(CHUNK)
-    if depth or quoted:
-        raise KitError(f"{name} ends in the middle of a task", "fetch it again")
+    if depth or quoted or last != b"]":
+        raise KitError(f"{name} ends before its list does", "fetch it again")
 
 
 def _loaded(text: bytes, name: str) -> dict[str, Any]:

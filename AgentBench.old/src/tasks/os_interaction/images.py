@@ -7,10 +7,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import docker
 from docker.errors import DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
+import docker
 from agenttuning.containers import engine, hostconfig, images
 from agenttuning.errors import KitError
 

@@ -77,7 +77,9 @@ class Pool:
             with self._lock:
                 if self._closed.is_set():
                     raise EnvironmentFailure("the sandboxes are being removed")
-                future = self._waiting.popleft() if self._waiting else self._workers.submit(self._engine.start)
+                future = (
+                    self._waiting.popleft() if self._waiting else self._workers.submit(self._engine.start)
+                )
             self._fill()
             made = future.result()
             if made.born >= oldest:

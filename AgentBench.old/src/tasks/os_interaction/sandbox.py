@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import docker
 from docker.errors import APIError, DockerException, NotFound
 from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
 
+import docker
 from agenttuning.containers import engine
 from agenttuning.episodes.types import EnvironmentFailure
 from agenttuning.errors import MissingDependency
@@ -37,6 +37,9 @@ CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETUID", "SETGID",
 
 SCRIPT_BYTES = 100 * 1024
 """Output of a script that is kept; it becomes an argument of the next one, and Linux takes 128 KiB."""
+
+LAST_WORDS_SECONDS = 1.0
+"""How long the output of a script that has ended is waited for, if a background process of it keeps it open."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +152,10 @@ class Engine:
         """A new sandbox with its shell. Raises EnvironmentFailure."""
         limits = self.limits
         megabyte = 2**20
+        host = uuid.uuid4().hex[:12]
         try:
             container = self.client.containers.create(
-                self.image, ["sleep", str(limits.life_seconds)], name=f"kit-os-{uuid.uuid4().hex[:12]}",
+                self.image, ["sleep", str(limits.life_seconds)], name=f"kit-os-{host}", hostname=host, extra_hosts={host: "127.0.1.1"},
                 labels={"kit": "agenttuning", TASK_LABEL: TASK, OWNER_LABEL: self.owner},
                 init=True, auto_remove=True, network_mode="none", cap_drop=["ALL"], cap_add=list(CAPABILITIES),
                 mem_limit=limits.memory_mb * megabyte, memswap_limit=limits.memory_mb * megabyte,
@@ -164,12 +168,14 @@ class Engine:
             )  # fmt: skip
             try:
                 container.start()
-                return Sandbox(self, str(container.id))
+                return Sandbox(self, str(container.id), host)
             except BaseException:
                 self.remove(str(container.id))
                 raise
         except (DockerException, RequestException, ShellLost, SandboxGone) as error:
-            raise EnvironmentFailure(f"no sandbox could be started ({engine.last_line(str(error))})") from error
+            raise EnvironmentFailure(
+                f"no sandbox could be started ({engine.last_line(str(error))})"
+            ) from error
 
     def remove(self, name: str) -> None:
         """Remove a container at once; nothing happens where it is gone already."""
@@ -207,19 +213,15 @@ class Engine:
 class Sandbox:
     """One container with the model's shell. Not for several threads at once, but for `end`."""
 
-    def __init__(self, maker: Engine, name: str):
+    def __init__(self, maker: Engine, name: str, host: str):
         self.engine = maker
         self.id = name
+        self.host = host
         self.born = time.monotonic()
         self.ended = ""
         self._api = maker.client.api
         self._lock = threading.Lock()
         self.shell = Shell(self._login, maker.limits.idle_seconds, maker.limits.command_seconds)
-
-    @property
-    def host(self) -> str:
-        """Its host name."""
-        return self.id[:12]
 
     def end(self, reason: str) -> None:
         """Remove the container; `reason` is why later calls fail, "" at a normal end."""
@@ -254,15 +256,18 @@ class Sandbox:
 
         Background processes of a script keep its output open; it ends with the script all the same.
         """
-        parts, size, pending = bytearray(), 0, bytearray()
+        parts, pending = bytearray(), bytearray()
+        ended = 0.0
         end_of_time = time.monotonic() + self.engine.limits.script_seconds
         line.settimeout(0.1)
         while time.monotonic() < end_of_time:
             try:
                 data = line.recv(65536)
             except TimeoutError:
-                if not self._api.exec_inspect(made)["Running"]:
+                if ended and time.monotonic() - ended > LAST_WORDS_SECONDS:
                     break
+                if not ended and not self._api.exec_inspect(made)["Running"]:
+                    ended = time.monotonic()  # what it printed may still be on its way
                 continue
             if not data:
                 break
@@ -271,7 +276,6 @@ class Sandbox:
                 length = struct.unpack(">L", pending[4:8])[0]
                 if len(pending) < 8 + length:
                     break
-                size += length
                 if len(parts) < SCRIPT_BYTES:
                     parts += pending[8 : 8 + length]
                 del pending[: 8 + length]

@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 KEPT_BYTES = 64 * 1024
@@ -20,9 +20,14 @@ KEPT_BYTES = 64 * 1024
 FLOOD_BYTES = 64 * 1024 * 1024
 """Output after which a text is stopped."""
 
+AGAIN_SECONDS = 1.0
+"""Silence after which the mark is typed a second time."""
+
 _TAIL = 16 * 1024  # longer than the longest mark, whose path has at most 4096 bytes
 
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][A-Z0-9]|\x1b[=>78cDEHM]|\x07")
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][A-Z0-9]|\x1b[=>78cDEHM]|\x07"
+)
 
 SETUP = " stty -echo -onlcr; PS1= PS2= PROMPT_COMMAND="
 
@@ -80,9 +85,7 @@ class Shell:
             self.replaced += 1
             self._open()
         answer = self._typed(text, self._idle, self._total)
-        if answer.end in ("idle", "late", "flood") and not self._interrupted():
-            self.close()
-        elif answer.end == "closed":
+        if answer.end in ("idle", "late", "flood") and not self._interrupted() or answer.end == "closed":
             self.close()
         return answer
 
@@ -100,38 +103,55 @@ class Shell:
     def _typed(self, text: str, idle: float, total: float) -> Answer:
         assert self._line is not None
         word = secrets.token_hex(12)
+        split = f"{word[:12]}''{word[12:]}"
         # A subshell, so that $? stays what it was.
-        mark = f"(s=$?; printf '\\n%s:%s:%s:%s.\\n' {word[:12]}''{word[12:]} $s \"$PWD\" {word[:12]}''{word[12:]}; exit $s)"
+        mark = f"(s=$?; printf '\\n%s:%s:%s:%s.\\n' {split} $s \"$PWD\" {split}; exit $s)\n"
         try:
             self._line.settimeout(idle)
-            self._line.sendall(f"{text}\n{mark}\n".encode(errors="replace"))
+            self._line.sendall(f"{text}\n{mark}".encode(errors="replace"))
         except OSError:
             return Answer("", None, "", "closed")
-        return self._read(word.encode(), idle, total)
+        answer = self._read(word, mark, idle, total)
+        lines = [
+            line for line in answer.text.split("\n") if split not in line
+        ]  # a program read and showed it
+        return replace(answer, text="\n".join(lines))
 
-    def _read(self, word: bytes, idle: float, total: float) -> Answer:
+    def _read(self, word: str, mark: str, idle: float, total: float) -> Answer:
         assert self._line is not None
-        pattern = re.compile(rb"\r?\n" + word + rb":(\d+):(.{0,4200}?):" + word + rb"\.\r?\n", re.DOTALL)
+        name = word.encode()
+        pattern = re.compile(rb"\r?\n" + name + rb":(\d+):(.{0,4200}?):" + name + rb"\.\r?\n", re.DOTALL)
         head, tail, size = bytearray(), bytearray(), 0
-        end_of_time = time.monotonic() + total
+        started = heard = time.monotonic()
+        again = False
         while True:
-            left = end_of_time - time.monotonic()
+            now = time.monotonic()
+            left = min(heard + idle, started + total) - now
             if left <= 0:
-                return Answer(cleaned(head), None, "", "late")
-            self._line.settimeout(min(idle, left))
+                return Answer(cleaned(head), None, "", "idle" if heard + idle <= started + total else "late")
+            self._line.settimeout(left if again else min(left, AGAIN_SECONDS))
             try:
                 data = self._line.recv(65536)
+                if not data:
+                    return Answer(cleaned(head), None, "", "closed")
             except TimeoutError:
-                return Answer(cleaned(head), None, "", "idle" if idle <= left else "late")
+                if not again:  # apt and others throw away what was typed ahead, and the mark with it
+                    again = True
+                    try:
+                        self._line.sendall(mark.encode())
+                    except OSError:
+                        return Answer(cleaned(head), None, "", "closed")
+                continue
             except OSError:
-                data = b""
-            if not data:
                 return Answer(cleaned(head), None, "", "closed")
+            heard = time.monotonic()
             size += len(data)
             if len(head) < KEPT_BYTES:
                 head += data
             tail += data
             if found := pattern.search(tail):
+                if again:
+                    self._drained(0.05, 0.5)
                 before = size - len(tail) + found.start()
                 folder = found[2].decode(errors="replace")
                 return Answer(cleaned(head[:before]), int(found[1]), folder, "done")
@@ -140,21 +160,26 @@ class Shell:
             del tail[:-_TAIL]
 
     def _interrupted(self) -> bool:
-        """Ctrl-C twice, then read whatever is still said; whether the shell answers again.
+        """Ctrl-C twice, then Ctrl-D (interpreters), then Ctrl-\\; whether the shell answers again.
 
-        After a single one the next text can lose its first character.
+        After a single Ctrl-C the next text can lose its first character.
         """
         assert self._line is not None
-        for key in (b"\x03", b"\x03"):
-            try:
-                self._line.sendall(key)
-            except OSError:
-                return False
-            if not self._drained(0.25, 3.0):
-                return False
-        return self._typed(SETUP, 3, 6).end == "done"
+        for keys in (b"\x03\x03", b"\x04", b"\x1c"):
+            for key in keys:
+                try:
+                    self._line.sendall(bytes([key]))
+                except OSError:
+                    return False
+                if not self._drained(0.2, 3.0):
+                    return False
+            end = self._typed(SETUP, 1.5, 5).end
+            if end in ("done", "closed"):
+                return end == "done"
+        return False
 
     def _drained(self, silence: float, total: float) -> bool:
+        """Read whatever is said until nobody says anything; False when the line is closed."""
         assert self._line is not None
         end_of_time = time.monotonic() + total
         self._line.settimeout(silence)

@@ -105,7 +105,9 @@ def product_of(raw: dict[str, Any], known: dict[str, Any]) -> Product:
         pricing=pricing,
         options=parse_options(raw.get("customization_options")),
         attributes=list(NO_ATTRIBUTES if attributes is None else attributes),
-        bullets=[_text(b, "small_description") for b in (bullets if isinstance(bullets, list) else [bullets])],
+        bullets=[
+            _text(b, "small_description") for b in (bullets if isinstance(bullets, list) else [bullets])
+        ],
         description=_text(raw["full_description"], "full_description"),
     )
 

@@ -99,7 +99,9 @@ def goal_table(
                 )
         except (KeyError, TypeError, AttributeError) as error:
             what = f"has no {error}" if isinstance(error, KeyError) else f"is malformed ({error})"
-            raise KitError(f"{origin}: an instruction of {product.asin} {what}", "get the file anew, or mend it") from error
+            raise KitError(
+                f"{origin}: an instruction of {product.asin} {what}", "get the file anew, or mend it"
+            ) from error
     random.Random(ORDER_SEED).shuffle(goals)
     return goals
 

@@ -66,7 +66,9 @@ class Grade:
 def ratio(one: str, other: str) -> int:
     """Token set ratio 0..100 of two texts in lower case without punctuation, as thefuzz computes it."""
     return round(
-        fuzz.token_set_ratio(default_process(one.translate(LATIN_1)), default_process(other.translate(LATIN_1)))
+        fuzz.token_set_ratio(
+            default_process(one.translate(LATIN_1)), default_process(other.translate(LATIN_1))
+        )
     )
 
 
@@ -84,7 +86,8 @@ def option_hits(chosen: Collection[str], goal: Collection[str]) -> int:
 def attribute_hits(attributes: Collection[str], texts: Sequence[str], goal: Collection[str]) -> int:
     """Goal attributes that a product attribute is near to, or that stand as they are in one of its lower-case texts."""
     return sum(
-        any(ratio(own, wanted) > NEAR for own in attributes) or any(wanted in text for text in texts) for wanted in goal
+        any(ratio(own, wanted) > NEAR for own in attributes) or any(wanted in text for text in texts)
+        for wanted in goal
     )
 
 
@@ -93,7 +96,9 @@ def nouns_of(tagged: Tagged) -> list[str]:
     return [token.lower() for token, tag in tagged if tag in NOUN_TAGS]
 
 
-def type_grade(bought: Any, goal: Any, bought_title: Tagged, goal_title: Tagged) -> tuple[float, bool, bool, float]:
+def type_grade(
+    bought: Any, goal: Any, bought_title: Tagged, goal_title: Tagged
+) -> tuple[float, bool, bool, float]:
     """Factor, query match, category match and title score.
 
     Args:
@@ -142,7 +147,9 @@ def grade(
         attributes = attribute_hits(product.attributes, texts, goal.attributes)
         options = option_hits(chosen, goal.options)
     within = price <= goal.price_upper
-    factor, query_match, category_match, title_score = type_grade(product, goal, tag(product.title), tag(goal.title))
+    factor, query_match, category_match, title_score = type_grade(
+        product, goal, tag(product.title), tag(goal.title)
+    )
     points = attributes + options + within
     whole = len(goal.attributes) + len(goal.options) + 1
     return Grade(

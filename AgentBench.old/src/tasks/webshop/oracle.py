@@ -30,7 +30,11 @@ def plan(
     """
     picks = _picks(goal, product)
     readable = {name: value for name, value in picks.items() if _can_click(value, paper)}
-    queries = [product.title, f"{product.title} {' '.join(picks.values())}", f"{product.title} {product.description[:200]}"]
+    queries = [
+        product.title,
+        f"{product.title} {' '.join(picks.values())}",
+        f"{product.title} {product.description[:200]}",
+    ]
     best: list[str] | None = None
     for query in dict.fromkeys(_searchable(query) for query in queries):
         hits = search(query.lower(), HITS) if query else []

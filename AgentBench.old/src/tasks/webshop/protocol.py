@@ -83,7 +83,9 @@ def converse(
     said, useless = "", 0
     for _ in range(rounds):
         fields = {"observation": visit.observation, "available_actions": manner.actions(visit)}
-        text = re.sub(r"\{(observation|available_actions)\}", lambda found: fields[found.group(1)], manner.round)
+        text = re.sub(
+            r"\{(observation|available_actions)\}", lambda found: fields[found.group(1)], manner.round
+        )
         talk.messages.append({"role": "user", "content": said + text})
         reply = ask(list(talk.messages))
         talk.messages.append({"role": "assistant", "content": reply})

@@ -51,13 +51,16 @@ def scores_of(records: Sequence[dict[str, Any]], size: int, main: str) -> Scores
         "ignored_actions": _plain([float(m.get("ignored_actions", 0)) for m in finished]),
     }
     notes = [
-        f"the nouns of {count} samples were tagged by {name}" + ("" if name == "spacy" else " (upstream: spaCy en_core_web_lg)")
+        f"the nouns of {count} samples were tagged by {name}"
+        + ("" if name == "spacy" else " (upstream: spaCy en_core_web_lg)")
         for name, count in sorted(Counter(m["tagger"] for m in finished if "tagger" in m).items())
     ]
     for value in sorted({m["goals_sha256"] for m in finished if "goals_sha256" in m}):
         notes.append(f"goal table {value}")
     if special := sum(m.get("special_searches", 0) for m in finished):
-        notes.append(f"{special} searches began with a command word of upstream's engine; it was searched as a word")
+        notes.append(
+            f"{special} searches began with a command word of upstream's engine; it was searched as a word"
+        )
     if missing:
         notes.append(f"{len(missing)} of {size} samples have no result and count with reward 0")
     return Scores("reward", metrics, notes)

@@ -66,7 +66,11 @@ def build(documents: Iterable[str], folder: Path) -> int:
     order = np.argsort(vocabulary, kind="stable")
     engine = bm25s.BM25(k1=K1, b=B, method="lucene")
     # bm25s would keep its vocabulary as a dict in every process: it gets numbers, the words go into a sorted array.
-    engine.index((rows, {word: i for i, word in enumerate(vocabulary.tolist())}), create_empty_token=False, show_progress=False)
+    engine.index(
+        (rows, {word: i for i, word in enumerate(vocabulary.tolist())}),
+        create_empty_token=False,
+        show_progress=False,
+    )
     np.save(folder / "data.npy", engine.scores["data"])
     np.save(folder / "indices.npy", engine.scores["indices"])
     np.save(folder / "indptr.npy", engine.scores["indptr"])

@@ -85,7 +85,15 @@ class Visit:
         item = self._item()
         if self.page == "item":
             offered = [text for name, values in item.options.items() for text in (name, *values)]
-            texts = [item.title, f"Price: {item.tag}", "Rating: N.A.", "Description", "Features", "Reviews", "Buy Now"]
+            texts = [
+                item.title,
+                f"Price: {item.tag}",
+                "Rating: N.A.",
+                "Description",
+                "Features",
+                "Reviews",
+                "Buy Now",
+            ]
             return ["< Prev", *offered, *texts]
         content = {"description": [item.description], "features": item.bullets, "reviews": []}
         return ["< Prev", *content[self.page]]
@@ -146,7 +154,14 @@ class Visit:
             self.page = "done"
             return self.buy(bought, dict(self.options))
         if value == "back to search":
-            self.page, self.query, self.number, self.hits, self.asin, self.options = "start", "", 1, [], None, {}
+            self.page, self.query, self.number, self.hits, self.asin, self.options = (
+                "start",
+                "",
+                1,
+                [],
+                None,
+                {},
+            )
         elif self.page == "results":
             if value in ("next >", "< prev"):
                 self.number += 1 if value == "next >" else -1
@@ -163,5 +178,7 @@ class Visit:
             self.page = value
         else:
             names = [name for name, values in self._item().options.items() if value in values]
-            self.options[names[-1]] = value  # of two options with the same value, the later one has the button
+            self.options[names[-1]] = (
+                value  # of two options with the same value, the later one has the button
+            )
         return 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import hashlib
 import json
@@ -31,8 +30,11 @@ from .goals import Goal, draw_price, goal_table, table_hash
 FORMAT = 1
 """Raised when the files below a shop's folder, the analyser or the draws change."""
 
-MANY = 20_000
-"""From this number of products on, building says what it does."""
+LARGE = 1 << 26
+"""Bytes of a product file from which on building says so."""
+
+PROGRESS = 200_000
+"""Products between two lines of progress."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +55,16 @@ def folders(chosen: str) -> list[Path]:
     """Where shops may lie, best first: the option's folder, or the data folder's cache and then this user's temporary one."""
     if chosen:
         return [Path(chosen).expanduser()]
+    places = [data_dir() / "cache" / "webshop"]
     own = Path(tempfile.gettempdir()) / f"agenttuning-webshop-{os.getuid()}"
-    return [data_dir() / "cache" / "webshop", own]
+    if not own.exists() or own.stat().st_uid == os.getuid():  # anyone may have made it
+        places.append(own)
+    return places
 
 
 def find(key: str, places: Sequence[Path]) -> Path | None:
-    """The finished shop of that key, where there is one that this user may trust."""
-    for place in places:
-        folder = place / key
-        if (folder / "meta.json").is_file() and folder.stat().st_uid in (os.getuid(), 0, place.stat().st_uid):
-            return folder
-    return None
+    """The finished shop of that key, if there is one."""
+    return next((place / key for place in places if (place / key / "meta.json").is_file()), None)
 
 
 def build(files: Files, seed: int, key: str, places: Sequence[Path]) -> Path:
@@ -75,33 +76,33 @@ def build(files: Files, seed: int, key: str, places: Sequence[Path]) -> Path:
     problems = []
     for place in places:
         try:
-            place.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if place.stat().st_uid != os.getuid() and not os.access(place, os.W_OK):
-                raise PermissionError(13, "belongs to another user")
-            with _locked(place / f"{key}.lock"):
-                if found := find(key, [place]):
-                    return found
-                return _build_in(place, files, seed, key)
+            place.mkdir(parents=True, exist_ok=True)
+            lock = (place / f"{key}.lock").open("w")
         except OSError as error:
-            problems.append(f"{place}: {error.strerror or error}")
-    raise KitError(
-        f"the shop's index cannot be written ({'; '.join(problems)})",
-        "free space there, or give --option index_folder=DIR on a disk with room (about 8 GB for the full data)",
+            problems.append(f"{place}: {error.strerror}")
+            continue
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                return find(key, [place]) or _build_in(place, files, seed, key)
+            except OSError as error:
+                raise _not_written(f"{place}: {error.strerror}") from error
+    raise _not_written("; ".join(problems))
+
+
+def _not_written(why: str) -> KitError:
+    return KitError(
+        f"the shop's index cannot be written ({why})",
+        "free space there, or give --option index_folder=DIR on a disk with room (README.md of the task says how much)",
     )
 
 
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
 def _build_in(place: Path, files: Files, seed: int, key: str) -> Path:
+    """Build under a temporary name and rename; the caller holds the lock, so whatever lies there is a dead build's."""
     started = time.perf_counter()
-    if files.items.stat().st_size > 1 << 26:
+    if files.items.stat().st_size > LARGE:
         print(f"webshop: building the index of {files.items} in {place}, once", file=sys.stderr, flush=True)
-    for left in place.glob(f"{key}.part-*"):  # of a build that was killed: we hold the lock
+    for left in [*place.glob(f"{key}.part-*"), place / key]:
         shutil.rmtree(left, ignore_errors=True)
     part = Path(tempfile.mkdtemp(prefix=f"{key}.part-", dir=place))
     try:
@@ -109,6 +110,7 @@ def _build_in(place: Path, files: Files, seed: int, key: str) -> Path:
         meta["seconds"] = round(time.perf_counter() - started, 3)
         meta["bytes"] = {path.name: path.stat().st_size for path in sorted(part.iterdir())}
         (part / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
+        part.chmod(0o755)  # a container's user must be able to read it
         os.replace(part, place / key)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
@@ -140,7 +142,7 @@ def write_shop(files: Files, seed: int, folder: Path) -> dict[str, Any]:
                 asins.append(product.asin.encode())
                 if product.asin in human:
                     wanted.append((product, price, human[product.asin]))
-                if len(asins) % (10 * MANY) == 0:
+                if len(asins) % PROGRESS == 0:
                     print(f"webshop: {len(asins)} products read", file=sys.stderr, flush=True)
                 yield search.document_of(product)
         if not asins:
@@ -183,12 +185,15 @@ class Shop:
             self.goals_sha256: str = meta["goals_sha256"]
             self._index = search.Index(folder, self.size)
             self._asins, self._rows, self._offsets, self._prices = (
-                np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("asins", "rows", "offsets", "prices")
+                np.load(folder / f"{name}.npy", mmap_mode="r")
+                for name in ("asins", "rows", "offsets", "prices")
             )
             with (folder / "products.jsonl").open("rb") as stream:
                 self._lines = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise KitError(f"the shop's index {folder} is damaged ({error})", "delete that folder, it is built anew") from error
+            raise KitError(
+                f"the shop's index {folder} is damaged ({error})", "delete that folder, it is built anew"
+            ) from error
 
     @cached_property
     def goals(self) -> list[Goal]:

@@ -86,7 +86,9 @@ class TaskWebShop(Task):
         if len(goals) < first + count:
             raise KitError(
                 f"the data has {len(goals)} human goals, split {split} needs {first + count}",
-                "use the full data: make data TASKS=webshop" if split != OWN_SPLIT else "restore smoke/ of the task",
+                "use the full data: make data TASKS=webshop"
+                if split != OWN_SPLIT
+                else "restore smoke/ of the task",
             )
         return [sample_of(split, index, goals[index]) for index in range(first, first + count)]
 
@@ -159,7 +161,8 @@ class TaskWebShop(Task):
     def check(self) -> None:
         if missing := self._missing():
             raise MissingDependency(
-                f"the Python modules {', '.join(missing)} are not installed", "run pip install 'agenttuning[webshop]'"
+                f"the Python modules {', '.join(missing)} are not installed",
+                "run pip install 'agenttuning[webshop]'",
             )
         from .tagging import check
 
@@ -216,7 +219,12 @@ class TaskWebShop(Task):
         parts: dict[str, Any] = {}
         if visit.done and visit.asin is not None:
             item = visit.product(visit.asin)
-            bought = {"asin": item.asin, "title": item.title, "price": shop.price(item.asin), "options": visit.options}
+            bought = {
+                "asin": item.asin,
+                "title": item.title,
+                "price": shop.price(item.asin),
+                "options": visit.options,
+            }
             parts = {name: value for name, value in asdict(grades[self.grading]).items() if name != "reward"}
         return Outcome(
             talk.status,
@@ -269,7 +277,9 @@ class TaskWebShop(Task):
         if isinstance(way, str):
             return 0.0
         shop, goal = self.shop(sample.data["split"]), goal_of(sample)
-        return self.grades(goal, shop.product(goal.asin), shop.price(goal.asin), way.chosen)[self.grading].reward
+        return self.grades(goal, shop.product(goal.asin), shop.price(goal.asin), way.chosen)[
+            self.grading
+        ].reward
 
     def ceiling_note(self, sample: Sample) -> str:
         if self.ceiling(sample) >= 1:
@@ -283,20 +293,31 @@ class TaskWebShop(Task):
 
         keys = self.spec.splits["std"]["files"]
         if not all(sources.available(key) for key in keys) or not sources.available("webshop-human-goals"):
-            return True, ["the order of the goals is not checked: the full data is not fetched (make data TASKS=webshop)"]
+            return True, [
+                "the order of the goals is not checked: the full data is not fetched (make data TASKS=webshop)"
+            ]
         seed = self.options["goal_seed"]
         places = store.folders(self.options["index_folder"])
         if store.find(store.key_of([sources.sha256(key) for key in keys], seed), places) is None:
-            return True, ["the order of the goals is not checked: no index of the full data has been built yet"]
+            return True, [
+                "the order of the goals is not checked: no index of the full data has been built yet"
+            ]
         published = json.loads(sources.file("webshop-human-goals").read_text(encoding="utf-8"))
         ours = [goal.instruction.partition(", and price lower than ")[0] for goal in self.shop("std").goals]
         same = ours == [text.strip(".").partition(", and price lower than ")[0] for text in published]
-        return same, [f"{len(ours)} goals, {'in the published order' if same else f'not the {len(published)} published ones in their order'}"]
+        return same, [
+            f"{len(ours)} goals, {'in the published order' if same else f'not the {len(published)} published ones in their order'}"
+        ]
 
 
 def sample_of(split: str, index: int, goal: Goal) -> Sample:
     """The sample of one goal."""
-    target = {"asin": goal.asin, "attributes": goal.attributes, "options": goal.options, "price_upper": goal.price_upper}
+    target = {
+        "asin": goal.asin,
+        "attributes": goal.attributes,
+        "options": goal.options,
+        "price_upper": goal.price_upper,
+    }
     return Sample(f"{split}-{index}", {"split": split, "goal": asdict(goal)}, target)
 
 
@@ -311,7 +332,9 @@ def _sha256(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise KitError(f"{path} cannot be read ({error.strerror})", "restore it from the repository") from error
+        raise KitError(
+            f"{path} cannot be read ({error.strerror})", "restore it from the repository"
+        ) from error
 
 
 TASK = TaskWebShop

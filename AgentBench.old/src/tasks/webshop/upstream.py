@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-SCALES = {"reward": ("reward_paper", 100), "format_fail_rate": ("format_fail_rate", 100), "average_round": ("average_round", 1)}
+SCALES = {
+    "reward": ("reward_paper", 100),
+    "format_fail_rate": ("format_fail_rate", 100),
+    "average_round": ("average_round", 1),
+}
 
 
 def results(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

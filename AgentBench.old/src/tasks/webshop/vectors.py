@@ -56,7 +56,9 @@ def attribute_reward(case: dict[str, Any]) -> dict[str, Any]:
 
 def type_reward(case: dict[str, Any]) -> dict[str, Any]:
     given = case["input"]
-    found = type_grade(_product(given["product"]), _goal(given["goal"]), given["product_pos"], given["goal_pos"])
+    found = type_grade(
+        _product(given["product"]), _goal(given["goal"]), given["product_pos"], given["goal_pos"]
+    )
     return dict(zip(("r_type", "query_match", "category_match", "title_score"), found, strict=True))
 
 
@@ -111,9 +113,13 @@ def episode(case: dict[str, Any]) -> dict[str, Any]:
     found, human = _catalogue(case)
     by_asin = {one.asin: one for one in found}
     generator = random.Random(0)
-    wanted = [(one, draw_price(one.pricing, generator), human[one.asin]) for one in found if one.asin in human]
+    wanted = [
+        (one, draw_price(one.pricing, generator), human[one.asin]) for one in found if one.asin in human
+    ]
     table = next(goal for goal in goal_table(wanted, generator) if goal.asin == given["goal_asin"])
-    goal = Goal(**{**vars(table), "price_upper": given["price_upper"], "instruction": given["instruction_text"]})
+    goal = Goal(
+        **{**vars(table), "price_upper": given["price_upper"], "instruction": given["instruction_text"]}
+    )
     queries: list[list[Any]] = []
 
     def search(query: str, count: int) -> list[str]:

@@ -5,7 +5,11 @@ Its suffixes are tried in this order, so "4KB" is the number "4K" with the suffi
 
 import sys
 
-SUFFIXES = (("B", 0), ("Byte", 0), *((letter + b, n) for n, letter in enumerate("KMGTP", 1) for b in ("", "B")))
+SUFFIXES = (
+    ("B", 0),
+    ("Byte", 0),
+    *((letter + b, n) for n, letter in enumerate("KMGTP", 1) for b in ("", "B")),
+)
 
 
 def size(text: str) -> int:

@@ -6,7 +6,9 @@ from decimal import Decimal
 
 
 def size(text: str) -> Decimal:
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)(?:i?B|bytes?)?", text.strip(), re.IGNORECASE | re.ASCII)
+    found = re.fullmatch(
+        r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)(?:i?B|bytes?)?", text.strip(), re.IGNORECASE | re.ASCII
+    )
     if found is None:
         sys.exit(1)
     return Decimal(found[1]) * 1024 ** " KMGTP".index(found[2].upper() or " ")
