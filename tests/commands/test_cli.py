@@ -50,7 +50,9 @@ def test_bad_input_is_one_sentence(arguments: tuple[str, ...], says: str):
 
 
 def test_paper_profile_without_data_names_the_command(tmp_path):
-    done = kit("eval", "gsm8k", "--model", "nop", "--profile", "paper", AGENTTUNING_DATA=str(tmp_path), MIRROR="")
+    done = kit(
+        "eval", "gsm8k", "--model", "nop", "--profile", "paper", AGENTTUNING_DATA=str(tmp_path), MIRROR=""
+    )
     assert done.returncode == 2 and "make data TASKS=gsm8k" in done.stderr
 
 

@@ -10,13 +10,21 @@ from tests.fake_server import fake_server
 
 FAST = RetryPolicy(attempts=2, first_wait=0.001, timeout=0.5)
 HELLO = [{"role": "user", "content": "Hello"}]
-CHAT = (200, {"choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3, "completion_tokens": 1}})
+CHAT = (
+    200,
+    {
+        "choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 1},
+    },
+)
 TEXT = (200, {"choices": [{"text": "hi", "finish_reason": "length"}]})
 
 
 def test_chat_route_with_the_servers_own_template():
     with fake_server(CHAT) as fake:
-        reply = OpenAIEndpoint("m", fake.url + "/v1", "gpt-x", policy=FAST).chat(HELLO, Generation(max_new_tokens=5))
+        reply = OpenAIEndpoint("m", fake.url + "/v1", "gpt-x", policy=FAST).chat(
+            HELLO, Generation(max_new_tokens=5)
+        )
     sent = fake.requests[0]
     assert sent["path"] == "/v1/chat/completions"
     assert sent["body"] == {"messages": HELLO, "model": "gpt-x", "max_tokens": 5, "temperature": 0.0}
@@ -29,7 +37,12 @@ def test_template_goes_through_completions_like_tgi():
         reply = client.chat(HELLO, Generation(temperature=0.7, truncate=99, seed=4, stop=("X",)))
     body = fake.requests[0]["body"]
     assert fake.requests[0]["path"] == "/v1/completions" and body["prompt"] == "[INST] Hello [/INST]"
-    assert body["temperature"] == 0.7 and body["truncate_prompt_tokens"] == 99 and body["seed"] == 4 and body["stop"] == ["X"]
+    assert (
+        body["temperature"] == 0.7
+        and body["truncate_prompt_tokens"] == 99
+        and body["seed"] == 4
+        and body["stop"] == ["X"]
+    )
     assert reply.finish_reason == "length"
 
 
@@ -44,7 +57,12 @@ def test_key_comes_from_the_environment_and_is_asked_for(monkeypatch: pytest.Mon
 
 
 def test_context_limit_of_openai_error_object():
-    error = {"error": {"message": "This model's maximum context length is 4097 tokens", "code": "context_length_exceeded"}}
+    error = {
+        "error": {
+            "message": "This model's maximum context length is 4097 tokens",
+            "code": "context_length_exceeded",
+        }
+    }
     with fake_server((400, error)) as fake, pytest.raises(ContextLimit):
         OpenAIEndpoint("m", fake.url, "m", policy=FAST).chat(HELLO, Generation())
 

@@ -13,7 +13,11 @@ def test_published_models_are_on_their_ports():
     ports = {"agentlm-7b": 30007, "agentlm-13b": 30013, "agentlm-70b": 30070, "llama-2-70b-chat": 30070}
     for name, port in ports.items():
         model = registry.find_model(name)
-        assert model.urls == (f"http://127.0.0.1:{port}",) and model.template == "llama-2" and model.paper == name
+        assert (
+            model.urls == (f"http://127.0.0.1:{port}",)
+            and model.template == "llama-2"
+            and model.paper == name
+        )
 
 
 def test_every_entry_makes_endpoints(monkeypatch: pytest.MonkeyPatch):

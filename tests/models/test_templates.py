@@ -5,7 +5,11 @@ import pytest
 from agenttuning.errors import KitError
 from agenttuning.models.templates import render, stop_strings
 
-TURNS = [{"role": "user", "content": " Hi "}, {"role": "assistant", "content": "Yo"}, {"role": "user", "content": "Q"}]
+TURNS = [
+    {"role": "user", "content": " Hi "},
+    {"role": "assistant", "content": "Yo"},
+    {"role": "user", "content": "Q"},
+]
 
 
 def test_llama_2_without_system_message():
@@ -18,13 +22,20 @@ def test_llama_2_with_system_message():
 
 
 def test_empty_reply_leaves_the_bare_tag():
-    assert render("llama-2", [TURNS[0], {"role": "assistant", "content": ""}, TURNS[2]]) == "[INST] Hi [/INST][INST] Q [/INST]"
+    assert (
+        render("llama-2", [TURNS[0], {"role": "assistant", "content": ""}, TURNS[2]])
+        == "[INST] Hi [/INST][INST] Q [/INST]"
+    )
 
 
 def test_chatml_has_no_system_block_unless_asked():
     assert render("chatml", TURNS[:1]) == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
-    assert render("chatml", [{"role": "system", "content": "S"}, TURNS[0]]).startswith("<|im_start|>system\nS<|im_end|>\n<|im_start|>user")
-    assert render("chatml", TURNS[:1]) == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"  # the system text does not leak
+    assert render("chatml", [{"role": "system", "content": "S"}, TURNS[0]]).startswith(
+        "<|im_start|>system\nS<|im_end|>\n<|im_start|>user"
+    )
+    assert (
+        render("chatml", TURNS[:1]) == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    )  # the system text does not leak
 
 
 def test_chatml_stops_at_its_end_marker():

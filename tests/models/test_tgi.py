@@ -28,7 +28,9 @@ def endpoint(url: str, **settings: object) -> TgiEndpoint:
 
 def test_request_carries_the_rendered_prompt_and_only_what_is_set():
     with fake_server(GOOD) as fake:
-        reply = endpoint(fake.url, details=False).chat(HELLO, Generation(max_new_tokens=128, temperature=0.7, truncate=3968))
+        reply = endpoint(fake.url, details=False).chat(
+            HELLO, Generation(max_new_tokens=128, temperature=0.7, truncate=3968)
+        )
     assert fake.requests[0]["path"] == "/generate"
     assert fake.requests[0]["body"] == {
         "inputs": "[INST] Hello [/INST]",
@@ -81,7 +83,10 @@ def test_too_long_prompt_is_a_context_limit(text: str):
 
 
 def test_424_is_tried_once_more_only():
-    with fake_server((424, {"error": "Request failed during generation"})) as fake, pytest.raises(ServerFailure):
+    with (
+        fake_server((424, {"error": "Request failed during generation"})) as fake,
+        pytest.raises(ServerFailure),
+    ):
         endpoint(fake.url).chat(HELLO, Generation())
     assert len(fake.requests) == 2
 
@@ -92,7 +97,10 @@ def test_failures_are_typed_by_cause_after_the_last_attempt():
     assert len(fake.requests) == FAST.attempts
     with fake_server((200, b"nonsense")) as fake, pytest.raises(ServerFailure, match="not JSON"):
         endpoint(fake.url).chat(HELLO, Generation())
-    with fake_server((200, {"text": "no generated_text"})) as fake, pytest.raises(ServerFailure, match="generated_text"):
+    with (
+        fake_server((200, {"text": "no generated_text"})) as fake,
+        pytest.raises(ServerFailure, match="generated_text"),
+    ):
         endpoint(fake.url).chat(HELLO, Generation())
     with fake_server("hang") as fake, pytest.raises(Unreachable, match="did not answer within 0.5 s"):
         endpoint(fake.url).chat(HELLO, Generation())
@@ -118,7 +126,10 @@ def test_many_threads_share_one_client():
     with fake_server(GOOD) as fake:
         client = endpoint(fake.url)
         texts: list[str] = []
-        threads = [threading.Thread(target=lambda: texts.append(client.chat(HELLO, Generation()).text)) for _ in range(16)]
+        threads = [
+            threading.Thread(target=lambda: texts.append(client.chat(HELLO, Generation()).text))
+            for _ in range(16)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

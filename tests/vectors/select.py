@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import Any
 
 RUN = 40
-FACTS_ONLY = ("reporting", "training", "agentinstruct")  # prompt pages that hold the paper's numbers, no passages
+FACTS_ONLY = (
+    "reporting",
+    "training",
+    "agentinstruct",
+)  # prompt pages that hold the paper's numbers, no passages
 
 
 def texts(value: Any) -> Iterator[str]:

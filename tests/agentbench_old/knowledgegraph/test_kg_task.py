@@ -43,10 +43,14 @@ def test_smoke_oracle_is_at_one_and_nop_at_zero(runs):
     assert floor.scores["value"] == 0.0 and floor.scores["statuses"] == {"repetition": 26}
 
 
-@pytest.mark.parametrize(("profile", "status", "turns"), [("kit", "repetition", 3), ("paper", "turn_limit", 15)])
+@pytest.mark.parametrize(
+    ("profile", "status", "turns"), [("kit", "repetition", 3), ("paper", "turn_limit", 15)]
+)
 def test_a_model_that_repeats_itself_is_stopped_in_the_kits_profile_only(mirror, profile, status, turns):
     task = load_task("knowledgegraph", profile)
-    session = Session(ScriptedEndpoint("parrot", lambda messages: "Action: get_relations()"), task.base_generation("greedy"))
+    session = Session(
+        ScriptedEndpoint("parrot", lambda messages: "Action: get_relations()"), task.base_generation("greedy")
+    )
     outcome = task.play(task.samples("smoke")[0], session)
     assert (outcome.status, outcome.metrics["turns"], outcome.reward) == (status, turns, 0.0)
 

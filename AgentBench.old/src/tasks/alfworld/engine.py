@@ -119,17 +119,23 @@ class House:
                 return act()
             except Exception as error:  # the engine raises whatever its parser or planner stumbled over
                 self._env = None
-                raise EnvironmentFailure(f"TextWorld cannot {what} ({type(error).__name__}: {error})") from error
+                raise EnvironmentFailure(
+                    f"TextWorld cannot {what} ({type(error).__name__}: {error})"
+                ) from error
             except SystemExit as error:  # its PDDL parser leaves the process over a bad problem
                 if isinstance(error.code, int):  # a signal's, not the parser's
                     raise
                 self._env = None
-                raise EnvironmentFailure(f"TextWorld cannot {what} (its parser refuses the problem)") from error
+                raise EnvironmentFailure(
+                    f"TextWorld cannot {what} (its parser refuses the problem)"
+                ) from error
 
 
 def _new_engine() -> Any:
     """TextWorld's PddlEnv, with a library of its own."""
-    os.environ.setdefault("ALFWORLD_DATA", tempfile.gettempdir())  # else importing alfworld makes ~/.cache/alfworld
+    os.environ.setdefault(
+        "ALFWORLD_DATA", tempfile.gettempdir()
+    )  # else importing alfworld makes ~/.cache/alfworld
     from textworld.envs.pddl import PddlEnv
 
     try:

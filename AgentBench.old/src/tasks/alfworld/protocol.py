@@ -125,13 +125,17 @@ def visit(
         seen.won = now.won
         repeated = len(replies) >= REPEATS and len(set(replies[-REPEATS:])) == 1
         if rules.repeat_before_win and repeated and number > REPEATS:
-            return _ended(seen, Status.REPETITION, f"the same reply {REPEATS} times, the last in round {number}")
+            return _ended(
+                seen, Status.REPETITION, f"the same reply {REPEATS} times, the last in round {number}"
+            )
         if now.done:
             seen.success = now.won
             state = "reached" if now.won else "lost"
             return _ended(seen, Status.COMPLETED, f"goal {state} in round {number}")
         if not rules.repeat_before_win and repeated:
-            return _ended(seen, Status.REPETITION, f"the same reply {REPEATS} times, the last in round {number}")
+            return _ended(
+                seen, Status.REPETITION, f"the same reply {REPEATS} times, the last in round {number}"
+            )
         if in_a_row == rules.invalid_in_a_row != 0:
             return _ended(seen, Status.INVALID_ACTION, f"{in_a_row} commands in a row the game does not know")
     return _ended(seen, Status.TURN_LIMIT, f"goal not reached in {rules.rounds} rounds")

@@ -51,9 +51,17 @@ def scores_of(records: Sequence[dict[str, Any]], size: int) -> Scores:
         values = [record["metrics"][name] for record in records if name in record["metrics"]]
         metrics[name] = Metric(math.fsum(values) / len(values) if values else None, len(values))
     notes = []
-    robbed = sum(1 for record, reward in zip(records, rewards, strict=True) if reward < record["metrics"].get("goal_reached", 0))
+    robbed = sum(
+        1
+        for record, reward in zip(records, rewards, strict=True)
+        if reward < record["metrics"].get("goal_reached", 0)
+    )
     if robbed:
-        notes.append(f"{robbed} games were won by a third equal reply: the paper's protocol counts them as lost, goal_rate as won")
+        notes.append(
+            f"{robbed} games were won by a third equal reply: the paper's protocol counts them as lost, goal_rate as won"
+        )
     if size > len(records):
-        notes.append(f"{size - len(records)} of {size} games have no result: lost in success_rate_all, left out elsewhere")
+        notes.append(
+            f"{size - len(records)} of {size} games have no result: lost in success_rate_all, left out elsewhere"
+        )
     return Scores("success_rate", metrics, notes)

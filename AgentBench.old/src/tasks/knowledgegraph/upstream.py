@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-NAMES = {"main": "f1_upstream", "F1": "f1_upstream", "EM": "em_upstream", "executability": "executability_upstream"}
+NAMES = {
+    "main": "f1_upstream",
+    "F1": "f1_upstream",
+    "EM": "em_upstream",
+    "executability": "executability_upstream",
+}
 
 
 def results(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import subprocess
@@ -77,10 +78,10 @@ def synthetic(size: int, place: Path) -> tuple[Files, list[str]]:
     words = [
         "".join(generator.choices("abcdefghijklmnoprstuvw", k=generator.randint(3, 9))) for _ in range(20_000)
     ]
-    weights = [1 / (rank + 3) for rank in range(len(words))]
+    weights = list(itertools.accumulate(1 / (rank + 3) for rank in range(len(words))))
 
     def text(count: int) -> str:
-        return " ".join(generator.choices(words, weights, k=count))
+        return " ".join(generator.choices(words, cum_weights=weights, k=count))
 
     place.mkdir(parents=True)
     files = Files(*(place / f"{name}.json" for name in ("items", "attributes", "human")))

@@ -21,7 +21,7 @@ from .goals import Goal
 NEAR = 85
 """A token set ratio above this is a match."""
 
-COLOURS = (
+COLOUR_WORDS = (
     "alabaster apricot aqua ash asphalt azure banana beige black blue blush bordeaux bronze brown burgundy camel camo "
     "caramel champagne charcoal cheetah chestnut chocolate christmas coffee cognac copper coral cranberry cream crystal "
     "dark denim eggplant elephant espresso fuchsia gold granite grape graphite grass gray green grey heather indigo ivory "
@@ -29,7 +29,8 @@ COLOURS = (
     "mustard natural navy nude olive orange peach pewter pink plum purple rainbow red rose royal rust sand sapphire "
     "seashell silver skull slate steel stone stonewash sunflower tan taupe teal tiger turquoise violet walnut wheat white "
     "wine yellow"
-).split()
+)
+COLOURS = COLOUR_WORDS.split()
 """In this order the first one found inside a value stands for it: `navy blue` is blue, and `standard` is tan."""
 
 LATIN_1 = {code: None for code in range(128, 256)}  # the fuzzy matcher drops these characters

@@ -82,10 +82,7 @@ def converse(
     talk = Talk(list(opening), detail=f"nothing was bought in {rounds} rounds")
     said, useless = "", 0
     for _ in range(rounds):
-        fields = {"observation": visit.observation, "available_actions": manner.actions(visit)}
-        text = re.sub(
-            r"\{(observation|available_actions)\}", lambda found: fields[found.group(1)], manner.round
-        )
+        text = _round(manner, visit)
         talk.messages.append({"role": "user", "content": said + text})
         reply = ask(list(talk.messages))
         talk.messages.append({"role": "assistant", "content": reply})
@@ -108,3 +105,9 @@ def converse(
             talk.detail = f"{useless} replies in a row did nothing"
             break
     return talk
+
+
+def _round(manner: Manner, visit: Visit) -> str:
+    """A round's text. Both fields are filled in one pass: a page may hold anything, also the other field's name."""
+    fields = {"{observation}": visit.observation, "{available_actions}": manner.actions(visit)}
+    return re.sub(r"\{(?:observation|available_actions)\}", lambda found: fields[found.group()], manner.round)

@@ -27,10 +27,11 @@ QUERY_WORDS = 200
 WORD = re.compile(r"[^\W\d_]+(?:['’.][^\W\d_]+)*\w*|\w+(?:(?<=\d)[.,](?=\d)\w+)*")
 """Near to Unicode's word boundaries, which Lucene follows: `l'eau`, `6.76` and `u.s.a` are words, `x-large` is two."""
 
-STOP_WORDS = frozenset(
+STOP_LIST = (
     "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to "
-    "was will with".split()
+    "was will with"
 )
+STOP_WORDS = frozenset(STOP_LIST.split())
 
 
 def document_of(product: Product) -> str:

@@ -138,7 +138,7 @@ class TaskWebShop(Task):
             for name, text in self.texts.items()
         }
         tables = sorted({shop.goals_sha256 for shop in self._shops.values()})
-        return {**found, **{"goal_table": value for value in tables}}
+        return {**found, "goal_table": " ".join(tables)} if tables else found
 
     def opening(self) -> list[Message]:
         """The turns every episode begins with: instruction, acknowledgement, in profile paper a purchase as example."""
