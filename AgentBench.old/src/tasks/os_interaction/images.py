@@ -7,10 +7,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from docker.client import DockerClient
 from docker.errors import DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
-import docker
 from agenttuning.containers import engine, hostconfig, images
 from agenttuning.errors import KitError
 
@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent / "images"
 SANDBOX = images.Image("os_interaction-default", FOLDER / "default.Dockerfile", (FOLDER,))
 
 
-def is_current(client: docker.DockerClient) -> bool:
+def is_current(client: DockerClient) -> bool:
     """Whether the image is there and was built from the files as they are. Raises KitError when the engine fails."""
     try:
         labels = client.images.get(SANDBOX.tag).labels
@@ -29,7 +29,7 @@ def is_current(client: docker.DockerClient) -> bool:
     return bool(labels.get(images.SOURCE) == SANDBOX.digest())
 
 
-def ensure(client: docker.DockerClient) -> str:
+def ensure(client: DockerClient) -> str:
     """Tag of the image, which is built first where needed (about 20 s, from Debian's packages).
 
     BASE_IMAGE, BUILD_NETWORK, APT_SOURCES are understood as by `make images`.

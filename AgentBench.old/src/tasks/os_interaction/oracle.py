@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
-from agenttuning.episodes.types import Player
+from agenttuning.episodes.session import Session
+from agenttuning.episodes.types import EnvironmentFailure, Player, Sample, Task
+from agenttuning.models.scripted import ScriptedEndpoint
 from agenttuning.models.types import Message
 
 from .scripts import Script
@@ -36,3 +40,37 @@ def player(script: Script | None, expected: str | None, prefix: str) -> Player:
         return f"Think: This was printed.\n\nAct: answer({value})"
 
     return play
+
+
+def play_examples(task: Task, split: str) -> tuple[bool, list[str]]:
+    """Play every sample's example; whether exactly the samples with a ceiling of 1 pass, and lines that list the others.
+
+    Raises:
+        KitError: no engine, or the image cannot be built.
+    """
+    samples = task.samples(split)
+    generation = task.base_generation("greedy")
+
+    def rewarded(sample: Sample) -> float:
+        endpoint = ScriptedEndpoint("oracle", task.oracle(sample))
+        try:
+            return task.play(sample, Session(endpoint, generation)).reward or 0.0
+        except EnvironmentFailure:
+            return -1.0
+
+    task.open()
+    try:
+        with ThreadPoolExecutor(int(task.spec.resources["workers"])) as workers:
+            rewards = list(workers.map(rewarded, samples))
+    finally:
+        task.close()
+    passed = sum(reward == 1 for reward in rewards)
+    lines = [f"examples of {split}, judged by our own scripts: {passed} of {len(samples)} pass"]
+    reasons = Counter(task.ceiling_note(sample) for sample in samples)
+    for reason in sorted(filter(None, reasons)):
+        names = ", ".join(sample.id for sample in samples if task.ceiling_note(sample) == reason)
+        lines.append(f"  cannot pass: {names} ({reason})")
+    off = [s.id for s, r in zip(samples, rewards, strict=True) if r != task.ceiling(s)]
+    if off:
+        lines.append(f"  differs from what is known: {', '.join(off)}")
+    return not off, lines

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from docker.client import DockerClient
 from docker.errors import APIError, DockerException, NotFound
 from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
 
-import docker
 from agenttuning.containers import engine
 from agenttuning.episodes.types import EnvironmentFailure
 from agenttuning.errors import MissingDependency
@@ -80,7 +80,7 @@ class Ran:
     output: str
 
 
-def connect() -> docker.DockerClient:
+def connect() -> DockerClient:
     """A client of the engine that the docker command reaches, too.
 
     Raises:
@@ -93,7 +93,7 @@ def connect() -> docker.DockerClient:
         address = done.stdout.strip() if done.returncode == 0 else ""
     try:
         kept = {"environment": {**os.environ, "DOCKER_HOST": address}} if address else {}
-        made = docker.from_env(timeout=60, max_pool_size=64, **kept)
+        made = DockerClient.from_env(timeout=60, max_pool_size=64, **kept)
         made.ping()
     except (DockerException, RequestException) as error:
         raise MissingDependency(
@@ -136,7 +136,7 @@ class Engine:
         image: tag or id.
     """
 
-    def __init__(self, client: docker.DockerClient, image: str, limits: Limits):
+    def __init__(self, client: DockerClient, image: str, limits: Limits):
         self.client = client
         self.image = image
         self.limits = limits

@@ -152,7 +152,7 @@ def write_shop(files: Files, seed: int, folder: Path) -> dict[str, Any]:
     goals = goal_table(wanted, generator, str(files.human))
     numbers = np.array(asins)
     order = np.argsort(numbers, kind="stable")
-    np.save(folder / "asins.npy", numbers[order])
+    np.save(folder / "asins.npy", numbers)
     np.save(folder / "rows.npy", order.astype(np.int32))
     np.save(folder / "offsets.npy", np.array(offsets, dtype=np.int64))
     np.save(folder / "prices.npy", np.array(prices))
@@ -203,7 +203,7 @@ class Shop:
 
     def search(self, query: str, count: int) -> list[str]:
         """Numbers of at most `count` products that match, best first."""
-        return [self._product_at(row).asin for row in self._index.best(query, count)]
+        return [self._asins[row].decode() for row in self._index.best(query, count)]
 
     def product(self, asin: str) -> Product:
         """A product by its number. Raises KeyError."""
@@ -215,8 +215,8 @@ class Shop:
 
     def _row(self, asin: str) -> int:
         key = asin.encode()
-        place = int(np.searchsorted(self._asins, np.bytes_(key)))
-        if place == self.size or self._asins[place] != key:
+        place = int(np.searchsorted(self._asins, np.bytes_(key), sorter=self._rows))
+        if place == self.size or self._asins[self._rows[place]] != key:
             raise KeyError(asin)
         return int(self._rows[place])
 
