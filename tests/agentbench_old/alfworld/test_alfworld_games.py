@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import re
 import zipfile
 from pathlib import Path
 
@@ -81,7 +82,9 @@ def test_engine_speaks_the_old_grammar() -> None:
         assert first.text.endswith("Your task is to: heat some egg and put it in garbagecan.")
         assert first.commands == sorted(first.commands) and "go to fridge 1" in first.commands
         assert house.step("fly to the moon").text == "Nothing happens."
-        assert house.step("go to fridge 1").text == "You arrive at loc 2. The fridge 1 is closed."
+        assert re.fullmatch(
+            r"You arrive at loc \d\. The fridge 1 is closed\.", house.step("go to fridge 1").text
+        )
         assert house.step("open fridge 1").text.endswith("In it, you see a egg 1.")
         assert house.step("take egg 1 from fridge 1").text == "You pick up the egg 1 from the fridge 1."
         assert house.step("inventory").text == "You are carrying: a egg 1."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -61,7 +62,7 @@ def test_a_shell_that_is_lost_or_left_comes_back(play: Play, command: str):
 def test_start_can_leave_the_shell_to_another_user(play: Play):
     start = "useradd -m -s /bin/bash ann && su - ann"
     outcome = play(bash("whoami"), sample(start=start, evaluation={"check": "exit 0"}))
-    assert "ann" in shown(outcome).splitlines()
+    assert "ann" in shown(outcome).split()
 
 
 def test_init_that_leaves_processes_does_not_hold_the_episode(play: Play):
@@ -131,8 +132,8 @@ def test_reading_the_host(play: Play, tmp_path: Any):
     looks = "ls -d /var/run/docker.sock /run/docker.sock; head -c 1 /dev/kmsg; mount -t tmpfs x /mnt; mknod /d b 8 0; echo 1 > /proc/sys/kernel/panic; echo b > /proc/sysrq-trigger; chroot / true"
     outcome = play(bash(f"cat {secret}", looks, "ls /proc | grep -c '^[0-9]'"))
     assert "No such file" in shown(outcome, 0)
-    denied = [line for line in shown(outcome, 1).splitlines() if line != "Output:"]
-    assert len(denied) == 8 and all(": " in line for line in denied), denied
+    denied = [line for line in shown(outcome, 1).splitlines() if ": " in line]
+    assert len(denied) == 8 and not re.search("docker.sock$", shown(outcome, 1), re.MULTILINE), denied
     assert int(shown(outcome, 2).splitlines()[-1]) < 20  # its own processes only
     healthy(play)
 

@@ -44,7 +44,7 @@ UNESCAPED = (
 """Replaced one after the other, so that &amp;lt; becomes <."""
 
 Element = Any
-"""lxml's element; its stubs know too little to be of help."""
+"""lxml's element; lxml comes without types."""
 
 
 class MissingNode(LookupError):

@@ -18,7 +18,8 @@ from .parsing import OPERATIONS
 from .ranks import Ranks
 
 CHUNK = 1 << 20
-_MARK = re.compile(rb'\\.|["{}]', re.DOTALL)
+_MARK = re.compile(rb'["{}]')
+_REST_OF_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -50,23 +51,29 @@ def objects(stream: BinaryIO, name: str) -> Iterator[dict[str, Any]]:
     while chunk:
         while chunk.endswith(b"\\") and (more := stream.read(1)):  # never cut an escape in two
             chunk += more
-        start = 0
-        for match in _MARK.finditer(chunk):
-            mark = match.group()
-            if mark == b'"':
-                quoted = not quoted
-            elif quoted:
+        start = place = 0
+        while place < len(chunk):
+            if quoted:
+                place = _end(_REST_OF_STRING.match(chunk, place))
+                quoted = place == len(chunk)
+                place += 1
                 continue
-            elif mark == b"{":
+            mark = _MARK.search(chunk, place)
+            if mark is None:
+                break
+            place = mark.end()
+            if mark.group() == b'"':
+                quoted = True
+            elif mark.group() == b"{":
                 if depth == 0:
-                    start = match.start()
+                    start = mark.start()
                 depth += 1
-            elif mark == b"}":
+            else:
                 depth -= 1
                 if depth < 0:
                     raise KitError(f"{name} is not valid JSON")
                 if depth == 0:
-                    pieces.append(chunk[start : match.end()])
+                    pieces.append(chunk[start:place])
                     yield _loaded(b"".join(pieces), name)
                     pieces = []
         if depth:
@@ -75,6 +82,11 @@ def objects(stream: BinaryIO, name: str) -> Iterator[dict[str, Any]]:
         chunk = stream.read(CHUNK)
     if depth or quoted or last != b"]":
         raise KitError(f"{name} ends before its list does", "fetch it again")
+
+
+def _end(match: re.Match[bytes] | None) -> int:
+    assert match is not None  # the pattern matches the empty string
+    return match.end()
 
 
 def _loaded(text: bytes, name: str) -> dict[str, Any]:
