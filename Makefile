@@ -27,7 +27,7 @@ LOCK_EXTRAS = serve-cpu science-world dbbench knowledgegraph mind2web webshop os
 LOCK_FLAGS = --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo doctor data serve-cpu report selfcheck vectors test test-all lint lock bench bench-harness bench-envs faults clean \
+.PHONY: help setup setup-alfworld demo doctor data serve-cpu report selfcheck vectors test test-all lint lock bench bench-harness bench-envs faults clean \
 	$(addprefix eval-,$(TASK_NAMES))
 
 ##@ Start here
@@ -41,6 +41,9 @@ setup: .venv/.installed ## Virtual environment, Python packages, and (as root on
 .venv/.installed: requirements.lock requirements-model.lock pyproject.toml
 	python3 -m venv .venv && $(PY) -m pip install -qq --disable-pip-version-check -r requirements.lock
 	$(PY) -m pip install -qq --disable-pip-version-check --no-deps -r requirements-model.lock && $(PY) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e . && touch $@
+
+setup-alfworld: setup ## The ALFWorld engine (compiles a planner: g++ and cmake; some minutes)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) -m pip install -qq --disable-pip-version-check --no-deps -r AgentBench.old/src/tasks/alfworld/engine-packages.txt
 
 demo: setup ## Real small model, smoke split of every task, oracle and nop, one report (no network, no Docker)
 	@$(KIT) demo $(if $(PORT),--port $(PORT))

@@ -66,7 +66,9 @@ def _modules() -> Iterable[ModuleType]:
         yield load_folder_module("agentbench_old", harness, "vectors")
     for spec in all_specs().values():
         if (spec.folder / "vectors.py").is_file():
-            with contextlib.suppress(ModuleNotFoundError):  # the room's extra is not installed: its cases are unhandled
+            with contextlib.suppress(
+                ModuleNotFoundError
+            ):  # the room's extra is not installed: its cases are unhandled
                 yield room_module(spec, "vectors")
 
 
