@@ -13,7 +13,7 @@ from agenttuning.episodes.rooms import find_spec, room_module
 SPEC = find_spec("webshop")
 
 for _needed in ("bm25s", "Stemmer", "rapidfuzz", "HanTa"):
-    pytest.importorskip(_needed, reason="pip install 'agenttuning[webshop]'")
+    pytest.importorskip(_needed, reason="make setup installs it")
 
 
 def room(module: str):

@@ -20,7 +20,7 @@ from agenttuning.errors import MissingDependency
 from .protocol import Moment
 
 MODULES = ("textworld", "alfworld", "fast_downward")
-INSTALL = "install the packages of the extra alfworld as AgentBench.old/src/tasks/alfworld/README.md says"
+INSTALL = "run: make setup-alfworld"
 
 _LOCK = threading.RLock()
 _IDLE: list[Any] = []  # engines of closed games

@@ -153,7 +153,7 @@ class TaskKnowledgeGraph(Task):
         if importlib.util.find_spec("pyoxigraph") is None:
             raise MissingDependency(
                 "the Python package pyoxigraph is not installed",
-                "run pip install 'agenttuning[knowledgegraph]'",
+                "run: make setup",
             )
         _ = self.texts
         if self.profile == "paper":

@@ -27,7 +27,7 @@ from .scoring import metrics_of, notes_of
 if TYPE_CHECKING:
     from .dom import Element
 
-INSTALL = "run make setup, or install the extra: pip install -e '.[mind2web]'"
+INSTALL = "run: make setup"
 LETTERS = 5
 """Choices a reply can name, B to F."""
 

@@ -162,7 +162,7 @@ class TaskWebShop(Task):
         if missing := self._missing():
             raise MissingDependency(
                 f"the Python modules {', '.join(missing)} are not installed",
-                "run pip install 'agenttuning[webshop]'",
+                "run: make setup",
             )
         from .tagging import check
 
