@@ -92,7 +92,8 @@ class LlamaCppBackend:
         try:
             import xllamacpp
         except ImportError as error:
-            raise MissingDependency("xllamacpp is not installed", "run: make setup") from error
+            cause = f"the engine xllamacpp cannot be loaded ({error})"
+            raise MissingDependency(cause, "run: make setup (on a bare Debian also: apt-get install libgomp1)") from error
         spare = (parallel + 1) // 2
         params = xllamacpp.CommonParams()
         params.model.path = str(gguf)
