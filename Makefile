@@ -27,7 +27,7 @@ LOCK_EXTRAS = serve-cpu science-world dbbench knowledgegraph mind2web webshop os
 LOCK_FLAGS = --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-alfworld demo doctor data serve-cpu report selfcheck vectors test test-all lint lock bench bench-harness bench-envs faults clean \
+.PHONY: eval-os help setup setup-alfworld demo doctor data serve-cpu report selfcheck vectors test test-all lint lock bench bench-harness bench-envs faults clean \
 	$(addprefix eval-,$(TASK_NAMES))
 
 ##@ Start here
@@ -64,6 +64,8 @@ eval-TASK: ## Evaluate one task [MODEL= PROFILE=paper|kit SPLIT= LIMIT= WORKERS=
 
 $(addprefix eval-,$(TASK_NAMES)): eval-%: setup
 	@$(IN_IMAGE) $* -- eval $* $(EVAL_FLAGS)
+
+eval-os: eval-os_interaction
 
 report: setup ## The paper's tables beside the runs: terminal, Markdown, HTML [RUNS=DIR]
 	@$(KIT) report --runs $(RUNS)

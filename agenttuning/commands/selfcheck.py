@@ -13,7 +13,7 @@ from agenttuning.commands.options import words
 from agenttuning.episodes import runner
 from agenttuning.episodes.rooms import all_specs, find_spec, load_task
 from agenttuning.episodes.types import Task, TaskSpec
-from agenttuning.errors import KitError
+from agenttuning.errors import KitError, MissingDependency
 from agenttuning.models.registry import find_model
 
 TOLERANCE = 0.011
@@ -35,16 +35,24 @@ def selfcheck(tasks: list[str], split: str | None, workers: int | None) -> None:
     specs = [find_spec(name) for name in tasks] if tasks else list(all_specs().values())
     if not specs:
         raise KitError("there are no tasks in this checkout")
-    good = 0
+    good, left_out = 0, []
     for spec in specs:
         try:
             results = [_check(spec, s, profile, workers) for s, profile in _plan(spec, split)]
             results.append(_extra(spec))
             good += all(results)
+        except MissingDependency as error:
+            click.echo(f"{spec.name}: NOT checked, it cannot run here: {error}")
+            left_out.append(spec.name)
+        except runner.Interrupted:
+            raise
         except KitError as error:
-            click.echo(f"{spec.name}: cannot be checked here: {error}")
-    click.echo(f"selfcheck: {good} of {len(specs)} tasks at ceiling and floor")
-    if good < len(specs):
+            click.echo(f"{spec.name}: failed: {error}")
+    checked = len(specs) - len(left_out)
+    if left_out:
+        click.echo(f"not checked here: {', '.join(left_out)}")
+    click.echo(f"selfcheck: {good} of {checked} tasks at ceiling and floor")
+    if good < checked or not checked or (tasks and left_out):
         raise SystemExit(1)
 
 

@@ -156,8 +156,11 @@ def _limits(name: str, arguments: Sequence[str]) -> list[str]:
     workers = int(option(arguments, "workers") or resources.get("workers", 1))
     scratch = int(resources.get("tmp_mb", TMP_MB))
     memory = BASE_MB + scratch + workers * int(resources.get("memory_mb", 256))
+    programs = (
+        "exec" if resources.get("tmp_exec") else "noexec"
+    )  # an engine that loads its library from there
     return [
-        f"--tmpfs=/tmp:rw,nosuid,nodev,mode=1777,size={scratch}m",
+        f"--tmpfs=/tmp:rw,{programs},nosuid,nodev,mode=1777,size={scratch}m",
         f"--memory={memory}m", f"--memory-swap={memory}m", f"--pids-limit={256 + 64 * workers}",
     ]  # fmt: skip
 

@@ -93,7 +93,9 @@ class LlamaCppBackend:
             import xllamacpp
         except ImportError as error:
             cause = f"the engine xllamacpp cannot be loaded ({error})"
-            raise MissingDependency(cause, "run: make setup (on a bare Debian also: apt-get install libgomp1)") from error
+            raise MissingDependency(
+                cause, "run: make setup (on a bare Debian also: apt-get install libgomp1)"
+            ) from error
         spare = (parallel + 1) // 2
         params = xllamacpp.CommonParams()
         params.model.path = str(gguf)
