@@ -14,7 +14,6 @@ from agenttuning.containers.images import LOCAL_DEBIAN
 from agenttuning.errors import KitError, MissingDependency
 
 SUITE = "bookworm"
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
 LEFT_OUT = (
     "./var/cache/apt/archives/*.deb", "./var/cache/apt/*.bin", "./var/lib/apt/lists/*", "./dev/*", "./proc/*", "./sys/*",
     "./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./usr/share/info/*", "./var/log/*",
@@ -37,12 +36,20 @@ def make() -> str:
     mirror = package_mirror(_sources())
     with tempfile.TemporaryDirectory(prefix="agenttuning-debian-") as folder:
         root = Path(folder) / "root"
-        command = [program, "--variant=minbase", "--include=ca-certificates", SUITE, str(root), mirror]
+        command = [
+            program,
+            "--variant=minbase",
+            "--include=ca-certificates",
+            SUITE,
+            str(root),
+            *([mirror] if mirror else []),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         if done.returncode != 0:
             reason = engine.last_line(done.stdout + done.stderr)
             raise KitError(
-                f"debootstrap from {mirror} failed ({reason})", "name another mirror with DEBIAN_MIRROR=URL"
+                f"debootstrap from {mirror or 'its default mirror'} failed ({reason})",
+                "name another mirror with DEBIAN_MIRROR=URL",
             )
         (root / "etc/dpkg/dpkg.cfg.d/slim").write_text(
             "".join(f"path-exclude /usr/share/{d}/*\n" for d in ("doc", "man", "locale", "info"))
@@ -59,15 +66,15 @@ def make() -> str:
     return LOCAL_DEBIAN
 
 
-def package_mirror(sources: str) -> str:
-    """URL of the Debian archive: $DEBIAN_MIRROR, else the first in the text of apt's sources, else the public one."""
+def package_mirror(sources: str) -> str | None:
+    """URL of the Debian archive: $DEBIAN_MIRROR, else the first in the text of apt's sources, else debootstrap's own choice."""
     given = os.environ.get("DEBIAN_MIRROR")
     if given:
         return given
     for url in re.findall(r"^\s*(?:URIs:|deb(?:\s+\[[^\]]*\])?)\s+(https?://\S+)", sources, re.MULTILINE):
         if str(url).rstrip("/").endswith("/debian"):
             return str(url)
-    return DEFAULT_MIRROR
+    return None
 
 
 def _sources() -> str:
