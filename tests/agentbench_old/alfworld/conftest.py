@@ -11,11 +11,6 @@ from agenttuning.episodes.rooms import find_spec, load_task, room_module
 
 SPEC = find_spec("alfworld")
 
-for _needed in SPEC.needs["python"]:
-    pytest.importorskip(
-        _needed, reason=f"the ALFWorld engine ({_needed}) is not installed: make setup-alfworld"
-    )
-
 
 def room(module: str):
     """A module of the room."""

@@ -17,6 +17,8 @@ from agenttuning.errors import KitError, MissingData, MissingDependency
 
 from .conftest import room, write_release
 
+pytest.importorskip("textworld", reason="the ALFWorld engine is not installed: make setup-alfworld")
+
 games, engine = room("games"), room("engine")
 task = load_task("alfworld")
 SMOKE = {sample.id: sample for sample in task.samples("smoke")}

@@ -21,6 +21,8 @@ from agenttuning.models.types import Generation, Message
 
 from .conftest import SPEC, room, write_release
 
+pytest.importorskip("textworld", reason="the ALFWorld engine is not installed: make setup-alfworld")
+
 protocol, scoring = room("protocol"), room("scoring")
 
 
