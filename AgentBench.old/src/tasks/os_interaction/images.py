@@ -12,7 +12,7 @@ from docker.errors import DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
 from agenttuning.containers import engine, hostconfig, images
-from agenttuning.errors import KitError
+from agenttuning.errors import KitError, MissingDependency
 
 FOLDER = Path(__file__).parent / "images"
 SANDBOX = images.Image("os_interaction-default", FOLDER / "default.Dockerfile", (FOLDER,))
@@ -48,7 +48,7 @@ def ensure(client: DockerClient) -> str:
             check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     if done.returncode != 0:
-        raise KitError(
+        raise MissingDependency(
             f"the sandbox image cannot be built on {base} ({engine.last_line(done.stderr)})",
             "without a registry, make the base first (as root, on Debian): make base-image",
         )
