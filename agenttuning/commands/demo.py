@@ -34,7 +34,7 @@ FIRST_SECONDS = 8.0  # even with no time left, every task begins its first episo
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0),
-    default=2.5,
+    default=1.5,
     show_default=True,
     help="The model's time, shared by the tasks.",
 )
